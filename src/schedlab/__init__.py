@@ -1,0 +1,1 @@
+"""Schedulers of seven machine-learning papers: implemented, measured and compared."""

@@ -1,0 +1,1 @@
+"""What all systems share: parameters, sweeps, claims, figures, reports, the notebook runner."""

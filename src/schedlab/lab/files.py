@@ -1,0 +1,60 @@
+"""Files that are written whole or not at all."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+
+def write_atomically(path: Path, write: Callable[[Path], None]) -> Path:
+    """Let ``write`` fill a temporary neighbour of ``path``, then rename it into place.
+
+    A reader never sees half a file, and a failure leaves the earlier file untouched.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write ``text`` as UTF-8."""
+    return write_atomically(path, lambda p: p.write_text(text, encoding="utf-8"))
+
+
+def write_json(path: Path, value: Any) -> Path:
+    """Write ``value`` as JSON with sorted keys, so that equal values are equal bytes."""
+    return write_text(
+        path,
+        json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n",
+    )
+
+
+def write_table(path: Path, table: pd.DataFrame) -> Path:
+    """Write a tidy table as parquet (zstd, no index)."""
+    return write_atomically(path, lambda p: table.to_parquet(p, index=False, compression="zstd"))
+
+
+def replace_folder(staged: Path, final: Path) -> Path:
+    """Put the finished folder ``staged`` in the place of ``final``, which may exist."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    retired = staged.with_name(staged.name + ".retired")
+    shutil.rmtree(retired, ignore_errors=True)
+    if final.exists():
+        final.rename(retired)
+    staged.rename(final)
+    shutil.rmtree(retired, ignore_errors=True)
+    return final

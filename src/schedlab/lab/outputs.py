@@ -1,0 +1,65 @@
+"""What a notebook leaves behind: tables, figures with their alt texts, metrics and claims."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from schedlab.lab.files import write_atomically, write_json, write_table
+
+
+def save_table(table: pd.DataFrame, folder: str, name: str) -> None:
+    """Write a tidy table to ``folder/name.parquet``."""
+    write_table(Path(folder) / f"{name}.parquet", table)
+
+
+def save_figure(figure: Figure, folder: str, name: str, *, alt: str, caption: str) -> None:
+    """Write a figure as SVG and PNG, with the words that go with it.
+
+    Parameters
+    ----------
+    figure
+        What to save; it stays open, so the notebook shows it too.
+    folder
+        The notebook's ``output_folder``.
+    name
+        File name without ending, for instance ``"ttft-against-load"``.
+    alt
+        What the figure shows, for a reader who does not see it.
+    caption
+        Sentence below the figure in the report: units, seeds, what the band is.
+
+    Raises
+    ------
+    ValueError
+        If alt text or caption is empty.
+    """
+    if not alt.strip() or not caption.strip():
+        raise ValueError(f"figure {name!r} needs an alt text and a caption")
+    base = Path(folder)
+    for kind in ("svg", "png"):
+        write_atomically(
+            base / f"{name}.{kind}",
+            lambda p, kind=kind: figure.savefig(p, format=kind, bbox_inches="tight"),
+        )
+    write_json(base / f"{name}.figure.json", {"alt": alt, "caption": caption})
+
+
+def save_metrics(
+    folder: str, claims: Sequence[dict[str, Any]] = (), **numbers: float | dict[str, Any]
+) -> None:
+    """Write the small results that git keeps: evaluated claims and headline numbers.
+
+    Parameters
+    ----------
+    folder
+        The notebook's ``output_folder``; the runner moves ``metrics.json`` beside it.
+    claims
+        Findings of :func:`schedlab.lab.claims.evaluate`.
+    numbers
+        Plain numbers, possibly nested; never a duration or a date.
+    """
+    ledger = {finding["id"]: finding for finding in claims}
+    write_json(Path(folder) / "metrics.json", {"claims": ledger, **numbers})
