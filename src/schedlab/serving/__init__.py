@@ -1,0 +1,1 @@
+"""Serving of large language models: an inference engine in discrete events and its schedulers."""

@@ -1,0 +1,120 @@
+"""Steps that schedulers share: decode with preemption, prefill a chunk, admit from the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, MutableSequence
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+from schedlab.serving.schedulers.interface import Decision
+
+if TYPE_CHECKING:
+    from schedlab.serving.request import Request
+    from schedlab.serving.state import State
+
+ORDERS = ("fcfs", "spf")
+"""First come first served; shortest prompt first."""
+
+by_arrival = attrgetter("arrival_s")
+by_length = attrgetter("num_tokens")
+
+
+class Draft:
+    """A batch under construction. It counts tokens and blocks; the state stays as it is.
+
+    Parameters
+    ----------
+    state
+        The replica's state.
+    token_budget
+        Tokens that prefills may fill the batch up to.
+
+    Attributes
+    ----------
+    tokens, preempted
+        What :class:`Decision` will hold.
+    tokens_left, free_blocks
+        What is left of the budget and of the memory.
+    active
+        Requests that own blocks.
+    """
+
+    def __init__(self, state: State, token_budget: int) -> None:
+        self._state = state
+        self._block_size = state.memory.block_size
+        self.tokens: dict[int, int] = {}
+        self.preempted: list[Request] = []
+        self.tokens_left = token_budget
+        self.free_blocks = state.memory.free_blocks
+        self.active = len(state.running)
+
+    def decode(self, request: Request, victims: MutableSequence[Request]) -> bool:
+        """Let a request decode one token; return False if it was preempted instead.
+
+        While no block is free, even if the decode needs none, the last of ``victims`` is
+        preempted and removed from that list; with no victim left, the request itself is.
+        """
+        while self.free_blocks < 1:
+            victim = victims.pop() if victims else request
+            self.preempt(victim)
+            if victim is request:
+                return False
+        if request.num_tokens > request.num_blocks * self._block_size:
+            self.free_blocks -= 1
+        self.tokens[request.request_id] = 1
+        self.tokens_left -= 1
+        return True
+
+    def preempt(self, request: Request) -> None:
+        """Free all blocks of a request; it will wait in front and be computed again."""
+        self.preempted.append(request)
+        self.free_blocks += request.num_blocks
+        self.active -= 1
+
+    def prefill(self, request: Request) -> None:
+        """Continue a running prompt as far as the budget goes."""
+        self._chunk(request, request.prefill_left)
+
+    def waiting(self, order: str = "fcfs") -> list[Request]:
+        """Return the queue as it stands after the preemptions of this draft.
+
+        ``spf`` sorts by length, output to be computed again included; ties keep their order.
+        """
+        queue = [*reversed(self.preempted), *self._state.waiting]
+        return sorted(queue, key=by_length) if order == "spf" else queue
+
+    def admit(self, queue: Iterable[Request], max_num_seqs: int, *, whole: bool = False) -> None:
+        """Start prompts in the given order until one does not fit: nobody overtakes.
+
+        Parameters
+        ----------
+        queue
+            Waiting requests, the next one first.
+        max_num_seqs
+            Most requests that may own blocks.
+        whole
+            Admit only prompts that fit the budget as a whole, instead of a first chunk.
+        """
+        memory = self._state.memory
+        for request in queue:
+            blocks = memory.blocks_for(request.num_tokens)
+            needed = request.num_tokens if whole else 1
+            if (
+                self.tokens_left < needed
+                or self.active >= max_num_seqs
+                or self.free_blocks - blocks < memory.watermark_blocks
+            ):
+                return
+            self.free_blocks -= blocks
+            self.active += 1
+            self._chunk(request, request.num_tokens)
+
+    def decision(self) -> Decision:
+        """Return the finished batch."""
+        return Decision(self.tokens, [request.request_id for request in self.preempted])
+
+    def _chunk(self, request: Request, wanted: int) -> None:
+        chunk = min(wanted, self.tokens_left)
+        if chunk > 0:
+            self.tokens[request.request_id] = chunk
+            self.tokens_left -= chunk
