@@ -1,0 +1,22 @@
+"""Stage ``report``: ``python -m schedlab.lab.report`` writes ``reports/`` from ``results/``."""
+
+import sys
+
+from schedlab.lab.paths import find_root
+from schedlab.lab.report.build import build
+
+
+def main() -> int:
+    """Build the report of the checkout in the working directory; return the exit status."""
+    try:
+        root = find_root()
+        index = build(root)
+    except (ValueError, FileNotFoundError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"report: {index.relative_to(root)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""Evaluated claims as the report shows them: read, checked, and put into words."""
+
+import math
+import re
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+
+VERDICTS = {
+    "reproduced": "The interval lies inside the range the claim states.",
+    "direction only": "The interval lies on the claimed side of “no effect”, but not inside the "
+    "stated range.",
+    "not reproduced": "The interval contradicts the direction, or misses the stated limit.",
+    "undecided": "The interval is too wide, the seeds are too few, or this scale cannot test the "
+    "claim; the row says what would decide it.",
+}
+
+_NUMBER = r"([-+−]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)"
+_RANGE = re.compile(rf"[\[(]{_NUMBER}, {_NUMBER}[\])]")
+_LIMIT = re.compile(rf"\b(above|below|at least|at most) {_NUMBER}")
+
+
+class Finding(BaseModel):
+    """What :mod:`schedlab.lab.claims` found about one claim."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: Annotated[str, Field(pattern=r"^[a-z]+/[a-z0-9-]+$")]
+    system: str
+    sentence: str
+    source: str
+    published: FiniteFloat | None
+    unit: str
+    holds_if: str
+    estimate: FiniteFloat | None
+    low: FiniteFloat | None
+    high: FiniteFloat | None
+    seeds: int
+    scale: str
+    verdict: Literal["reproduced", "direction only", "not reproduced", "undecided"]
+    reason: str
+    decide_with: str = ""
+    figure: str | None = None
+    reconstruction: bool = False
+
+    @property
+    def stated(self) -> tuple[float, float] | None:
+        """Range within which the claim holds, as ``holds_if`` words it; may be half open."""
+        words = self.holds_if.partition(";")[0]
+        if match := _RANGE.search(words):
+            return _float(match[1]), _float(match[2])
+        if match := _LIMIT.search(words):
+            bound = _float(match[2])
+            return (bound, math.inf) if match[1] in ("above", "at least") else (-math.inf, bound)
+        return None
+
+    @property
+    def measured(self) -> tuple[str, str, str] | None:
+        """Estimate, low and high as text, to the digits that the interval warrants."""
+        if self.estimate is None:
+            return None
+        three = (self.estimate, self.low, self.high)
+        known = [value for value in three if value is not None]
+        width = max(known) - min(known)
+        estimate, low, high = ("" if v is None else number(v, width) for v in three)
+        return estimate, low, high
+
+
+def _float(text: str) -> float:
+    return float(text.replace("−", "-"))
+
+
+def number(value: float, width: float = 0.0) -> str:
+    """Write a number for readers: true minus, grouped thousands, no false precision.
+
+    Parameters
+    ----------
+    value
+        The number.
+    width
+        Width of its interval, which then gets two significant digits; 0 gives the value three.
+
+    Examples
+    --------
+    >>> number(-0.4812, width=0.08), number(61209), number(0.5)
+    ('−0.481', '61 209', '0.5')
+    """
+    if width > 0:
+        decimals = min(max(1 - math.floor(math.log10(width)), 0), 9)
+        text = f"{round(value, decimals) + 0.0:,.{decimals}f}"
+    elif float(value).is_integer() and abs(value) < 1e9:
+        text = f"{value:,.0f}"
+    else:
+        text = f"{value:.3g}"
+    return text.replace("-", "−").replace(",", "\u202f")

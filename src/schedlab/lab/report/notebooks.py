@@ -1,0 +1,132 @@
+"""What the report takes from an executed notebook: its opening, its parameters, its cells."""
+
+import ast
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import nbformat
+from markupsafe import Markup
+
+# Kinds of output, best first; scripts and widgets are not among them.
+SHOWN = [
+    "image/svg+xml",
+    "image/png",
+    "image/jpeg",
+    "text/html",
+    "text/markdown",
+    "text/latex",
+    "text/plain",
+]
+TEMPLATES = Path(__file__).parent / "templates"
+
+# Links and images beside the notebook do not exist beside the page; their words stay.
+_LINK = re.compile(r'<a\s[^>]*href="(?!https?:|mailto:|#)[^"]*"[^>]*>(.*?)</a>', re.S)
+_IMAGE = re.compile(r'<img\s(?![^>]*src="data:)[^>]*?(?:alt="([^"]*)")?[^>]*>')
+
+
+def opening(notebook: nbformat.NotebookNode, fallback: str) -> tuple[str, Markup]:
+    """Return a notebook's title and its first paragraph as HTML.
+
+    Parameters
+    ----------
+    notebook
+        An executed notebook.
+    fallback
+        Title where the notebook has no first-level heading.
+    """
+    text = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    title = re.search(r"^# +(.+)$", text, re.M)
+    rest = text[title.end() :] if title else text
+    blocks = (block.strip() for block in re.split(r"\n\s*\n", rest))
+    first = next((block for block in blocks if block and not block.startswith("#")), "")
+    return (_plain(title[1]) if title else fallback), markdown(first)
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[*_`]", "", text).strip()
+
+
+def markdown(text: str) -> Markup:
+    """Render Markdown whose raw HTML is shown as text, and whose local links are only words."""
+    import mistune
+
+    return Markup(_portable(str(mistune.create_markdown(escape=True)(text))))
+
+
+def _portable(page: str) -> str:
+    return _IMAGE.sub(lambda match: match[1] or "", _LINK.sub(r"\1", page))
+
+
+def parameters_of(notebook: nbformat.NotebookNode) -> dict[str, str]:
+    """Return the parameters a notebook was run with, as Python literals by name."""
+    injected = (
+        cell.source
+        for cell in notebook.cells
+        if "injected-parameters" in cell.metadata.get("tags", [])
+    )
+    assignments = (node for source in injected for node in ast.parse(source).body)
+    return {
+        node.targets[0].id: ast.unparse(node.value)
+        for node in assignments
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
+
+
+def cell_of_figure(notebook: nbformat.NotebookNode, name: str) -> int | None:
+    """Return the number of the code cell that names a figure in quotes, counted from 1."""
+    return _cell(notebook, lambda cell: re.search(rf"""["']{re.escape(name)}["']""", cell.source))
+
+
+def cell_of_claim(notebook: nbformat.NotebookNode, claim: str) -> int | None:
+    """Return the number of the code cell that computed a claim, counted from 1.
+
+    That is the first to name the claim, else the first to print its name, else the one that
+    saves the metrics.
+    """
+    short = claim.partition("/")[2]
+    named = re.compile(rf"""["']({re.escape(claim)}|{re.escape(short)})["']""")
+    return (
+        _cell(notebook, lambda cell: named.search(cell.source))
+        or _cell(notebook, lambda cell: claim in str(cell.outputs))
+        or _cell(notebook, lambda cell: "save_metrics(" in cell.source)
+    )
+
+
+def _cell(
+    notebook: nbformat.NotebookNode, wanted: Callable[[nbformat.NotebookNode], object]
+) -> int | None:
+    numbered = enumerate(notebook.cells, start=1)
+    return next((n for n, cell in numbered if cell.cell_type == "code" and wanted(cell)), None)
+
+
+def body(notebook: nbformat.NotebookNode, alts: Mapping[int, str]) -> Markup:
+    """Render a notebook's cells as HTML, each in a section with the id ``cell-<n>``.
+
+    Parameters
+    ----------
+    notebook
+        An executed notebook.
+    alts
+        What the images of a cell show, by cell number.
+    """
+    from nbconvert import HTMLExporter  # two seconds that only rendering pays
+
+    exporter = HTMLExporter(
+        extra_template_basedirs=[str(TEMPLATES)],
+        template_name="cells",
+        exclude_anchor_links=True,
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
+        display_data_priority=SHOWN,
+    )
+    exporter.register_filter("portable", _portable)
+    page, _ = exporter.from_notebook_node(_with_alts(notebook, alts))
+    return Markup(page)
+
+
+def _with_alts(notebook: nbformat.NotebookNode, alts: Mapping[int, str]) -> nbformat.NotebookNode:
+    copy = nbformat.from_dict(notebook)
+    for number, cell in enumerate(copy.cells, start=1):
+        cell.metadata["alt"] = alts.get(number, f"Figure drawn by cell {number}")
+    return copy

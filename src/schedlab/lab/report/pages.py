@@ -1,0 +1,115 @@
+"""Pages as text: results in, HTML out; nothing here reads or writes results."""
+
+import base64
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import nbformat
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from schedlab.lab.report import notebooks
+from schedlab.lab.report.findings import VERDICTS, number
+from schedlab.lab.report.marks import interval_mark
+from schedlab.lab.report.results import Stage
+from schedlab.lab.report.systems import SYSTEMS, System
+
+Built = Sequence[tuple[System, Sequence[Stage]]]
+
+
+def index_page(built: Built) -> str:
+    """Return the first page: the ledger of all claims of all systems.
+
+    Parameters
+    ----------
+    built
+        Every system with its finished stages; without stages it is shown as not built.
+    """
+    # Systems with results first; what is still missing is listed after them.
+    built = sorted(built, key=lambda pair: not pair[1])
+    counts = Counter(f.verdict for _, stages in built for stage in stages for f in stage.findings)
+    return _render("index.html", built=built, counts=counts, systems=_pages(built))
+
+
+def system_page(system: System, built: Built, sources: Sequence[Mapping[str, Any]]) -> str:
+    """Return the page of one system: its story, figures, claims, parameters and data.
+
+    Parameters
+    ----------
+    system
+        The system.
+    built
+        Every system with its finished stages.
+    sources
+        Where the input data come from.
+    """
+    stages = next(stages for other, stages in built if other == system)
+    return _render(
+        "system.html", system=system, stages=stages, sources=sources, systems=_pages(built)
+    )
+
+
+def notebook_page(
+    notebook: nbformat.NotebookNode,
+    title: str,
+    *,
+    alts: Mapping[int, str] | None = None,
+    home: System | None = None,
+) -> str:
+    """Return an executed notebook as one page that needs nothing but itself.
+
+    Parameters
+    ----------
+    notebook
+        The executed notebook.
+    title
+        Title of the page.
+    alts
+        What the images of a cell show, by cell number.
+    home
+        System whose report page is one folder up; without it the page links nowhere.
+    """
+    first = (cell for cell in notebook.cells if cell.cell_type == "markdown")
+    return _render(
+        "notebook.html",
+        title=title,
+        body=notebooks.body(notebook, alts or {}),
+        headed=any(line.startswith("# ") for cell in first for line in cell.source.split("\n")),
+        home=home,
+    )
+
+
+def _pages(built: Built) -> list[System]:
+    return [system for system, stages in built if stages]
+
+
+def _render(template: str, **values: Any) -> str:
+    return _environment().get_template(template).render(**values).strip() + "\n"
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("schedlab.lab.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    script = (notebooks.TEMPLATES / "filter.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    environment.globals.update(
+        style=Markup((notebooks.TEMPLATES / "report.css").read_text(encoding="utf-8")),
+        script=Markup(script),
+        # The policy makes the browser itself refuse every request that would leave the page.
+        policy=f"default-src 'none'; style-src 'unsafe-inline'; img-src 'self' file: data:; "
+        f"script-src 'sha256-{digest}'",
+        mark=interval_mark,
+        number=number,
+        verdicts=VERDICTS,
+        total=len(SYSTEMS),
+    )
+    return environment

@@ -1,0 +1,166 @@
+"""What the pipeline left behind, read from ``results/`` for the report."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from markupsafe import Markup
+from pydantic import ValidationError
+
+from schedlab.lab import parameters
+from schedlab.lab.report import notebooks
+from schedlab.lab.report.findings import Finding
+
+REMEDY = "bring it back with: dvc checkout, or dvc repro"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A saved figure with the words that go with it."""
+
+    name: str
+    alt: str
+    caption: str
+    cell: int | None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One executed notebook and all that it saved."""
+
+    system: str
+    name: str
+    folder: Path
+    notebook: nbformat.NotebookNode
+    title: str
+    summary: Markup
+    parameters: dict[str, str]
+    figures: tuple[Figure, ...]
+    findings: tuple[Finding, ...]
+    numbers: dict[str, float | int | str]
+
+    @property
+    def page(self) -> str:
+        """Address of the notebook's page within the report."""
+        return f"{self.system}/{self.name}.html"
+
+    def figure(self, name: str | None) -> Figure | None:
+        """Return the figure of this name, if there is one."""
+        return next((figure for figure in self.figures if figure.name == name), None)
+
+    def cell(self, finding: Finding) -> int | None:
+        """Return the number of the notebook cell that computed a finding."""
+        return notebooks.cell_of_claim(self.notebook, finding.id)
+
+
+def read_stages(root: Path, system: str) -> tuple[Stage, ...]:
+    """Read all finished stages of a system, in the order of ``params.yaml``.
+
+    Parameters
+    ----------
+    root
+        The checkout.
+    system
+        Name of the system.
+
+    Raises
+    ------
+    ValueError
+        If a file does not hold what it should; the message names file and key.
+    FileNotFoundError
+        If metrics lie there without the executed notebook.
+    """
+    order = parameters.names(parameters.read(root))
+    found = sorted((root / "results" / system).glob("*.json"))
+    stages = [_stage(system, path) for path in found]
+    rank = {name: position for position, name in enumerate(order)}
+    return tuple(sorted(stages, key=lambda s: (rank.get(f"{system}.{s.name}", len(rank)), s.name)))
+
+
+def read_sources(root: Path) -> list[dict[str, Any]]:
+    """Read where the input data come from; an empty list where no data were built.
+
+    Raises
+    ------
+    ValueError
+        If the file is not a list of entries with a name.
+    """
+    path = root / "data" / "SOURCES.json"
+    if not path.is_file():
+        return []
+    entries = _json(path)
+    if not isinstance(entries, list) or not all(
+        isinstance(e, dict) and "name" in e for e in entries
+    ):
+        raise ValueError(f"{path}: expected a list of entries with a name; {REMEDY}")
+    return entries
+
+
+def _stage(system: str, path: Path) -> Stage:
+    metrics = _json(path)
+    folder = path.with_suffix("")
+    notebook = _notebook(folder / "notebook.ipynb")
+    title, summary = notebooks.opening(notebook, path.stem)
+    figures = tuple(_figure(file, notebook) for file in sorted(folder.glob("*.figure.json")))
+    findings = tuple(_findings(metrics, path, system, {figure.name for figure in figures}))
+    given = notebooks.parameters_of(notebook)
+    given.pop("output_folder", None)
+    numbers = dict(_flatten({key: value for key, value in metrics.items() if key != "claims"}))
+    return Stage(
+        system, path.stem, folder, notebook, title, summary, given, figures, findings, numbers
+    )
+
+
+def _notebook(path: Path) -> nbformat.NotebookNode:
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing; {REMEDY}")
+    try:
+        return nbformat.read(path, as_version=4)
+    except (nbformat.reader.NotJSONError, nbformat.ValidationError, UnicodeDecodeError):
+        raise ValueError(f"{path}: not a notebook; {REMEDY}") from None
+
+
+def _figure(path: Path, notebook: nbformat.NotebookNode) -> Figure:
+    name = path.name.removesuffix(".figure.json")
+    words = _json(path)
+    for kind in ("svg", "png"):
+        if not path.with_name(f"{name}.{kind}").is_file():
+            raise FileNotFoundError(f"{path.with_name(name)}.{kind} is missing; {REMEDY}")
+    return Figure(name, words["alt"], words["caption"], notebooks.cell_of_figure(notebook, name))
+
+
+def _findings(
+    metrics: Mapping[str, Any], path: Path, system: str, figures: set[str]
+) -> Iterator[Finding]:
+    for key, value in metrics.get("claims", {}).items():
+        try:
+            finding = Finding.model_validate(value)
+        except ValidationError as error:
+            problem = error.errors()[0]
+            where = ".".join(map(str, ("claims", key, *problem["loc"])))
+            raise ValueError(f"{path}: {where}: {problem['msg'].lower()}") from None
+        if finding.system != system or not finding.id.startswith(f"{system}/"):
+            raise ValueError(f"{path}: claims.{key}: belongs to {finding.system}, not to {system}")
+        if finding.figure is not None and finding.figure not in figures:
+            known = ", ".join(sorted(figures)) or "none"
+            raise ValueError(f"{path}: claims.{key}: no figure {finding.figure}; there are {known}")
+        yield finding
+
+
+def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{name} · ")
+        else:
+            yield name, value
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: unreadable JSON ({error}); {REMEDY}") from None
