@@ -161,8 +161,8 @@ def _obtain(entry: Dataset, _url: str, output: str, _store: Any) -> None:
 def _from_mirror(entry: Dataset, path: Path) -> bytes:
     if not path.is_file():
         raise FileNotFoundError(
-            f"{entry.name}: missing from the mirror, expected sha256 {_expected(entry, path.name)} "
-            f"at {path}, found no file; put it there, or unset {MIRROR} and run: {_command(entry)}"
+            f"{_absence(entry)}; the mirror has no {path}: put the file with sha256 "
+            f"{_expected(entry, path.name)} there, or unset {MIRROR} and run: {_command(entry)}"
         )
     with path.open("rb") as file:
         return file.read(_limit(entry, path.name))
@@ -171,8 +171,8 @@ def _from_mirror(entry: Dataset, path: Path) -> bytes:
 def _from_public(entry: Dataset) -> bytes:
     if entry.url is None:
         raise FileNotFoundError(
-            f"{entry.name}: expected sha256 {entry.sha256}, found no file; it was derived from "
-            f"{entry.origin} and has no public copy: get it with {MIRROR}=FOLDER {_command(entry)}"
+            f"{_absence(entry)}; derived from {entry.origin}, it has no public copy: "
+            f"get it with {MIRROR}=FOLDER {_command(entry)}"
         )
     import pooch
 
@@ -181,9 +181,9 @@ def _from_public(entry: Dataset) -> bytes:
         pooch.HTTPDownloader(timeout=TIMEOUT)(entry.url, received, None)
     except OSError as error:
         raise FileNotFoundError(
-            f"{entry.name}: expected sha256 {entry.sha256}, found no file; {entry.url} could not "
-            f"be read ({type(error).__name__}); with a network run: {_command(entry)}, "
-            f"without one: {MIRROR}=FOLDER {_command(entry)}"
+            f"{_absence(entry)}; {entry.url} could not be read ({type(error).__name__}): "
+            f"with a network run {_command(entry)}, "
+            f"without one {MIRROR}=FOLDER {_command(entry)}"
         ) from None
     return received.getvalue()
 
@@ -216,6 +216,13 @@ def _unpacked(raw: bytes, size: int) -> bytes:
 
 def _expected(entry: Dataset, source: str) -> str:
     return entry.packed_sha256 if source.endswith(".gz") else entry.sha256
+
+
+def _absence(entry: Dataset) -> str:
+    """Say what is wanted and what the cache holds, which is not that."""
+    path = cache_folder() / entry.local
+    found = f"{file_sha256(path)} at {path}" if path.is_file() else "no file"
+    return f"{entry.name}: expected sha256 {entry.sha256}, found {found}"
 
 
 def _command(entry: Dataset) -> str:
