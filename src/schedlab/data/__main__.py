@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     building.set_defaults(run=_build)
 
     verifying = commands.add_parser("verify", help="compare data/ with data.sha256")
-    verifying.add_argument("output", type=Path, help="JSON file for the hashes, when all is well")
+    verifying.add_argument("output", type=Path, help="folder for the hashes, one file per system")
     verifying.set_defaults(run=_verify)
     return parser
 
@@ -69,9 +69,7 @@ def _verify(chosen: argparse.Namespace) -> int:
     for damage in damages:
         print(f"error: {damage}", file=sys.stderr)
     if not damages:
-        from schedlab.lab.files import write_json
-
-        write_json(chosen.output, guard.expected_hashes(root))
+        guard.write_hashes(guard.expected_hashes(root), chosen.output)
     return 1 if damages else 0
 
 

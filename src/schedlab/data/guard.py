@@ -54,6 +54,19 @@ def damages(root: Path) -> list[Damage]:
     return compare(expected_hashes(root), found_hashes(root / "data"))
 
 
+def write_hashes(hashes: dict[str, str], folder: Path) -> None:
+    """Write ``folder/<system>.json`` with the hashes of each system's files.
+
+    A stage depends on its own system's file, so that new data for one system re-run no other.
+    """
+    from schedlab.lab.files import write_json
+
+    systems = {name.split("/")[0] for name in hashes if "/" in name}
+    for system in sorted(systems):
+        own = {name: digest for name, digest in hashes.items() if name.startswith(f"{system}/")}
+        write_json(folder / f"{system}.json", own)
+
+
 def verified(root: Path, name: str) -> Path:
     """Return ``data/name`` after checking its hash.
 

@@ -24,6 +24,18 @@ def length_sets() -> list[str]:
     return [*sorted(BUILT), *sorted(catalogued)]
 
 
+def check_name(name: str) -> None:
+    """Refuse a name that is no set of request lengths, without reading any.
+
+    Raises
+    ------
+    ValueError
+        Naming the sets that there are.
+    """
+    if name not in length_sets():
+        raise ValueError(f"no request lengths named {name!r}; there are {', '.join(length_sets())}")
+
+
 def lengths(name: str, root: Path | None = None) -> "pd.DataFrame":
     """Return request lengths as integer columns ``prompt_tokens`` and ``output_tokens``.
 
@@ -44,8 +56,7 @@ def lengths(name: str, root: Path | None = None) -> "pd.DataFrame":
     FileNotFoundError
         If the file is not there and cannot be got.
     """
-    if name not in length_sets():
-        raise ValueError(f"no request lengths named {name!r}; there are {', '.join(length_sets())}")
+    check_name(name)
     table = _built(name, root) if name in BUILT else _catalogued(name)
     return table.astype("int64")
 

@@ -6,9 +6,10 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> Path:
@@ -43,7 +44,7 @@ def write_json(path: Path, value: Any) -> Path:
     )
 
 
-def write_table(path: Path, table: pd.DataFrame) -> Path:
+def write_table(path: Path, table: "pd.DataFrame") -> Path:
     """Write a tidy table as parquet (zstd, no index)."""
     return write_atomically(path, lambda p: table.to_parquet(p, index=False, compression="zstd"))
 

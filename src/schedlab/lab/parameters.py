@@ -73,7 +73,9 @@ def read(root: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ValueError(f"{FILE}: expected a mapping of sections, found {type(values).__name__}")
     if values.get("scale") not in SCALES:
-        raise ValueError(f"{FILE}: scale: {values.get('scale')!r} is not one of {', '.join(SCALES)}")
+        raise ValueError(
+            f"{FILE}: scale: {values.get('scale')!r} is not one of {', '.join(SCALES)}"
+        )
     threads = values.get("threads")
     if type(threads) is not int or threads < 1:
         raise ValueError(f"{FILE}: threads: expected a whole number of at least 1, got {threads!r}")
@@ -106,7 +108,7 @@ def section(name: str, root: Path) -> Section:
     scale = everything["scale"]
     parts = _parts(everything, name)
     values = {**parts[SHARED], **parts[scale]}
-    origin = {key: SHARED for key in parts[SHARED]} | {key: scale for key in parts[scale]}
+    origin = dict.fromkeys(parts[SHARED], SHARED) | dict.fromkeys(parts[scale], scale)
     check(name, values, origin)
     return Section(name, scale, values)
 

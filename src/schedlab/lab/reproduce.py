@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         root = find_root()
         with only_one(root):
             parameters.check_all(root)
-            build.ensure(root)
+            print(build.build(root), flush=True)
             failed = bring_up_to_date(root, jobs)
             show_ledger(root)
     except (ValueError, FileNotFoundError) as error:
@@ -119,12 +119,11 @@ def run_stages(root: Path, needs: Graph, jobs: int) -> list[str]:
     waiting, running, done, failed = dict(needs), {}, set(), []
     with ThreadPoolExecutor(jobs) as pool:
         while waiting or running:
-            for name in [n for n, before in waiting.items() if before <= done]:
-                if len(running) == jobs:
-                    break
+            ready = [name for name, before in waiting.items() if before <= done]
+            lanes = min(jobs, len(running) + len(ready))
+            for name in ready[: jobs - len(running)]:
                 del waiting[name]
-                lanes = min(jobs, len(running) + 1 + len(waiting))
-                running[pool.submit(run_stage, root, name, max(1, jobs // lanes))] = name
+                running[pool.submit(run_stage, root, name, jobs // lanes)] = name
             if not running:  # the rest needs what failed
                 failed += list(waiting)
                 break
@@ -133,7 +132,7 @@ def run_stages(root: Path, needs: Graph, jobs: int) -> list[str]:
                 name = running.pop(future)
                 (done.add if future.result() else failed.append)(name)
     return failed
-    
+
 
 def run_stage(root: Path, name: str, workers: int) -> bool:
     """Run one stage by ``dvc repro``, its output going to a log; tell whether it succeeded."""

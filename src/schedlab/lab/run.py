@@ -108,9 +108,7 @@ def set_environment(threads: int, root: Path) -> None:
         subprocess.run([sys.executable, "-c", "import matplotlib.font_manager"], check=True)
 
 
-def _execute(
-    source: Path, target: Path, values: Mapping[str, Any], name: str, root: Path
-) -> None:
+def _execute(source: Path, target: Path, values: Mapping[str, Any], name: str, root: Path) -> None:
     # jsonschema compiles dozens of grammars for formats that notebooks never use, which takes
     # longer than everything else papermill imports.
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]

@@ -1,0 +1,74 @@
+"""Scratch copies of the checkout in which the pipeline can be run, damaged and killed."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from schedlab.lab import scratch
+from schedlab.lab.paths import find_root
+
+TINY = {"requests": 24, "rates": [2.0, 4.0], "near_capacity": [4.0], "seeds": [1, 2, 3]}
+"""Sizes at which a stage takes seconds; its claims are then undecided, which is fine here."""
+
+
+class Copy:
+    """A scratch copy: where it lies, and how to run commands in it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.environment = scratch.environment(root)
+
+    def run(self, *command: str, **options: object) -> subprocess.CompletedProcess[str]:
+        """Run ``python -m command`` in the copy, and return its status and output."""
+        return subprocess.run(
+            [sys.executable, "-m", *command],
+            cwd=self.root,
+            capture_output=True,
+            text=True,
+            **{"env": self.environment, **options},
+        )
+
+    def start(self, *command: str) -> subprocess.Popen[bytes]:
+        """Start ``python -m command`` in a process group of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", *command],
+            cwd=self.root,
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def edit(self, change: Callable[[dict], None]) -> None:
+        """Change the copy's ``params.yaml``."""
+        path = self.root / "params.yaml"
+        values = yaml.safe_load(path.read_text())
+        change(values)
+        path.write_text(yaml.safe_dump(values, sort_keys=False))
+
+    def outputs(self) -> dict[str, bytes]:
+        """Return the bytes of everything the pipeline wrote, with the lock."""
+        files = [p for top in ("results", "reports") for p in (self.root / top).rglob("*")]
+        files.append(self.root / "dvc.lock")
+        return {str(p.relative_to(self.root)): p.read_bytes() for p in files if p.is_file()}
+
+
+def shrink(values: dict) -> None:
+    """Bring every stage down to :data:`TINY`."""
+    values["scale"] = "smoke"
+    for stages in values.values():
+        for parts in stages.values() if isinstance(stages, dict) else ():
+            sizes = {**parts["all"], **parts["smoke"]}
+            parts["smoke"] = parts["smoke"] | {k: v for k, v in TINY.items() if k in sizes}
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Copy:
+    """Return a fresh copy at tiny size, in a folder with a space in its name."""
+    made = Copy(scratch.copy_checkout(find_root(), tmp_path / "a copy"))
+    made.edit(shrink)
+    return made
