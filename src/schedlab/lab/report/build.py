@@ -6,7 +6,8 @@ from pathlib import Path
 
 from schedlab.lab.files import replace_folder, write_json, write_text
 from schedlab.lab.report import pages
-from schedlab.lab.report.results import Stage, read_sources, read_stages
+from schedlab.lab.report.results import Stage, read_stages
+from schedlab.lab.report.sources import read_sources, sources_of
 from schedlab.lab.report.systems import SYSTEMS, System
 
 
@@ -28,7 +29,7 @@ def build(root: Path) -> Path:
         If results are damaged or incomplete; an earlier report is untouched then.
     """
     built = [(system, read_stages(root, system.name)) for system in SYSTEMS]
-    sources = read_sources(root)
+    known = read_sources(root)
     staged = Path(tempfile.mkdtemp(prefix=".reports-", dir=root))
     try:
         staged.chmod(0o755)
@@ -36,6 +37,7 @@ def build(root: Path) -> Path:
         write_json(staged / "ledger.json", _ledger(built))
         for system, stages in built:
             if stages:
+                sources = sources_of(system.name, stages, known)
                 page = pages.system_page(system, built, sources)
                 write_text(staged / f"{system.name}.html", page)
             for stage in stages:

@@ -88,8 +88,10 @@ def number(value: float, width: float = 0.0) -> str:
     if width > 0:
         decimals = min(max(1 - math.floor(math.log10(width)), 0), 9)
         text = f"{round(value, decimals) + 0.0:,.{decimals}f}"
-    elif float(value).is_integer() and abs(value) < 1e9:
-        text = f"{value:,.0f}"
-    else:
+    elif value and not 1e-4 <= abs(value) < 1e9:
         text = f"{value:.3g}"
+    else:
+        decimals = max(2 - math.floor(math.log10(abs(value))), 0) if value else 0
+        text = f"{value:,.{decimals}f}"
+        text = text.rstrip("0").rstrip(".") if decimals else text
     return text.replace("-", "−").replace(",", "\u202f")

@@ -4,12 +4,13 @@ import ast
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from markupsafe import Markup
 
-# Kinds of output, best first; scripts and widgets are not among them.
-SHOWN = [
+# Kinds of output that a page shows; scripts and widgets are not among them.
+SHOWN = {
     "image/svg+xml",
     "image/png",
     "image/jpeg",
@@ -17,7 +18,7 @@ SHOWN = [
     "text/markdown",
     "text/latex",
     "text/plain",
-]
+}
 TEMPLATES = Path(__file__).parent / "templates"
 
 # Links and images beside the notebook do not exist beside the page; their words stay.
@@ -58,8 +59,8 @@ def _portable(page: str) -> str:
     return _IMAGE.sub(lambda match: match[1] or "", _LINK.sub(r"\1", page))
 
 
-def parameters_of(notebook: nbformat.NotebookNode) -> dict[str, str]:
-    """Return the parameters a notebook was run with, as Python literals by name."""
+def parameters_of(notebook: nbformat.NotebookNode) -> dict[str, Any]:
+    """Return the parameters a notebook was run with, by name."""
     injected = (
         cell.source
         for cell in notebook.cells
@@ -67,7 +68,7 @@ def parameters_of(notebook: nbformat.NotebookNode) -> dict[str, str]:
     )
     assignments = (node for source in injected for node in ast.parse(source).body)
     return {
-        node.targets[0].id: ast.unparse(node.value)
+        node.targets[0].id: ast.literal_eval(node.value)
         for node in assignments
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
     }
@@ -118,15 +119,19 @@ def body(notebook: nbformat.NotebookNode, alts: Mapping[int, str]) -> Markup:
         exclude_anchor_links=True,
         exclude_input_prompt=True,
         exclude_output_prompt=True,
-        display_data_priority=SHOWN,
     )
     exporter.register_filter("portable", _portable)
-    page, _ = exporter.from_notebook_node(_with_alts(notebook, alts))
+    page, _ = exporter.from_notebook_node(_prepared(notebook, alts))
     return Markup(page)
 
 
-def _with_alts(notebook: nbformat.NotebookNode, alts: Mapping[int, str]) -> nbformat.NotebookNode:
+def _prepared(notebook: nbformat.NotebookNode, alts: Mapping[int, str]) -> nbformat.NotebookNode:
+    """Return a copy whose images have alt texts and whose outputs hold nothing that runs."""
     copy = nbformat.from_dict(notebook)
     for number, cell in enumerate(copy.cells, start=1):
         cell.metadata["alt"] = alts.get(number, f"Figure drawn by cell {number}")
+        for output in cell.get("outputs", []):
+            if "data" in output:
+                kept = {kind: value for kind, value in output.data.items() if kind in SHOWN}
+                output["data"] = nbformat.from_dict(kept)
     return copy

@@ -2,12 +2,14 @@
 
 import base64
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
 import nbformat
+import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -82,6 +84,16 @@ def notebook_page(
     )
 
 
+def as_yaml(value: Any) -> str:
+    """Write a parameter as it stands in ``params.yaml``, entries of a list of mappings in lines."""
+    if isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        return "\n".join(f"- {as_yaml(item)}" for item in value)
+    text = yaml.safe_dump(
+        value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=math.inf
+    )
+    return text.removesuffix("...\n").strip()
+
+
 def _pages(built: Built) -> list[System]:
     return [system for system, stages in built if stages]
 
@@ -109,6 +121,7 @@ def _environment() -> Environment:
         f"script-src 'sha256-{digest}'",
         mark=interval_mark,
         number=number,
+        as_yaml=as_yaml,
         verdicts=VERDICTS,
         total=len(SYSTEMS),
     )

@@ -37,7 +37,7 @@ class Stage:
     notebook: nbformat.NotebookNode
     title: str
     summary: Markup
-    parameters: dict[str, str]
+    parameters: dict[str, Any]
     figures: tuple[Figure, ...]
     findings: tuple[Finding, ...]
     numbers: dict[str, float | int | str]
@@ -80,27 +80,8 @@ def read_stages(root: Path, system: str) -> tuple[Stage, ...]:
     return tuple(sorted(stages, key=lambda s: (rank.get(f"{system}.{s.name}", len(rank)), s.name)))
 
 
-def read_sources(root: Path) -> list[dict[str, Any]]:
-    """Read where the input data come from; an empty list where no data were built.
-
-    Raises
-    ------
-    ValueError
-        If the file is not a list of entries with a name.
-    """
-    path = root / "data" / "SOURCES.json"
-    if not path.is_file():
-        return []
-    entries = _json(path)
-    if not isinstance(entries, list) or not all(
-        isinstance(e, dict) and "name" in e for e in entries
-    ):
-        raise ValueError(f"{path}: expected a list of entries with a name; {REMEDY}")
-    return entries
-
-
 def _stage(system: str, path: Path) -> Stage:
-    metrics = _json(path)
+    metrics = read_json(path)
     folder = path.with_suffix("")
     notebook = _notebook(folder / "notebook.ipynb")
     title, summary = notebooks.opening(notebook, path.stem)
@@ -108,7 +89,7 @@ def _stage(system: str, path: Path) -> Stage:
     findings = tuple(_findings(metrics, path, system, {figure.name for figure in figures}))
     given = notebooks.parameters_of(notebook)
     given.pop("output_folder", None)
-    numbers = dict(_flatten({key: value for key, value in metrics.items() if key != "claims"}))
+    numbers = dict(flatten({key: value for key, value in metrics.items() if key != "claims"}))
     return Stage(
         system, path.stem, folder, notebook, title, summary, given, figures, findings, numbers
     )
@@ -125,7 +106,7 @@ def _notebook(path: Path) -> nbformat.NotebookNode:
 
 def _figure(path: Path, notebook: nbformat.NotebookNode) -> Figure:
     name = path.name.removesuffix(".figure.json")
-    words = _json(path)
+    words = read_json(path)
     for kind in ("svg", "png"):
         if not path.with_name(f"{name}.{kind}").is_file():
             raise FileNotFoundError(f"{path.with_name(name)}.{kind} is missing; {REMEDY}")
@@ -150,16 +131,18 @@ def _findings(
         yield finding
 
 
-def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the leaves of nested mappings, each under its whole path."""
     for key, value in values.items():
         name = f"{prefix}{key}"
         if isinstance(value, Mapping):
-            yield from _flatten(value, f"{name} · ")
+            yield from flatten(value, f"{name} · ")
         else:
             yield name, value
 
 
-def _json(path: Path) -> Any:
+def read_json(path: Path) -> Any:
+    """Read a JSON file of the pipeline's; raise a ValueError that names it where it is damaged."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

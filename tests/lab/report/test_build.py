@@ -1,0 +1,234 @@
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import pytest
+
+from schedlab.lab.report.__main__ import main
+from schedlab.lab.report.build import build
+from schedlab.lab.report.notebooks import TEMPLATES
+
+HOSTILE = "</p><script>alert('x')</script><img src=x onerror=alert(1)> \" & '"
+VOID = {"meta", "link", "img", "input", "br", "hr", "path", "circle", "rect", "use"}
+
+
+class Page(HTMLParser):
+    """Collects what a page refers to, offers as anchors, and how it is built up."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = path
+        self.links, self.ids, self.images, self.levels, self.open = [], [], [], [], []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        if tag in ("a", "use"):
+            self.links.append(given.get("href"))
+        if tag == "img":
+            self.images.append(given)
+        if re.fullmatch("h[1-6]", tag):
+            self.levels.append(int(tag[1]))
+        self.ids += [given["id"]] if "id" in given else []
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open.pop() == tag, f"{self.path}: stray </{tag}> at {self.getpos()}"
+
+
+@pytest.fixture(scope="module")
+def pages(reports):
+    return {path.resolve(): Page(path) for path in sorted(reports.rglob("*.html"))}
+
+
+def digests(folder):
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def change_claim(checkout, **changes):
+    path = checkout / "results" / "serving" / "load_fit.json"
+    metrics = json.loads(path.read_text())
+    metrics["claims"]["serving/slai-median-ttft"].update(changes)
+    path.write_text(json.dumps(metrics))
+
+
+def test_every_link_and_anchor_resolves(pages):
+    for page in pages.values():
+        for link in page.links:
+            if link.startswith("https://"):
+                continue
+            address, _, anchor = link.partition("#")
+            target = (page.path.parent / address).resolve() if address else page.path.resolve()
+            assert target.is_file(), f"{page.path.name}: {link}"
+            assert not anchor or anchor in pages[target].ids, f"{page.path.name}: {link}"
+
+
+def test_pages_are_well_formed_with_unique_ids_and_headings_in_order(pages):
+    for page in pages.values():
+        assert page.open == []
+        assert len(page.ids) == len(set(page.ids))
+        assert page.levels[0] == 1
+        assert page.levels.count(1) == 1
+        assert all(later <= earlier + 1 for earlier, later in pairwise(page.levels))
+
+
+def test_every_image_has_an_alt_text_and_lies_in_the_report(pages):
+    images = [(page, image) for page in pages.values() for image in page.images]
+    assert len(images) == 6
+    for page, image in images:
+        assert len(image["alt"]) > 20
+        source = image["src"]
+        assert source.startswith("data:image/") or (page.path.parent / source).is_file()
+
+
+def test_index_shows_all_seven_systems_and_every_claim(reports, pages):
+    text = (reports / "index.html").read_text()
+    assert text.count(">not built<") == 5
+    rows = re.findall(r'data-verdict="([a-z ]+)"', text)
+    assert sorted(set(rows)) == ["direction only", "not reproduced", "reproduced", "undecided"]
+    assert len(rows) == 9
+    assert text.count(">reconstruction<") == 2
+    assert {"serving/slai-capacity", "estimation/silence-informs"} <= set(
+        pages[reports / "index.html"].ids
+    )
+
+
+def test_index_stays_light_with_sixty_claims(reports):
+    text = (reports / "index.html").read_text()
+    rows = re.findall(r'<tr role="row" id=.*?</tr>', text, re.S)
+    assert len(text.encode()) + (60 - len(rows)) * max(len(row.encode()) for row in rows) < 150_000
+
+
+def test_system_page_has_story_figures_parameters_and_licences(reports):
+    text = (reports / "serving.html").read_text()
+    assert text.index("SLAI against Sarathi-Serve") < text.index("Capacity by bisection")
+    assert "How long does a reply take to <em>start</em>" in text
+    assert "Mean of 4 seeds, 95 % band." in text
+    assert "- {use: &#39;mine:Mine&#39;, label: mine, options: {window: 512}}" in text
+    assert "the legal status of the text is contested" in text
+    assert "drawn from a fit" in text
+    assert "plants" not in text
+    assert "staging" not in text
+    assert "4.88" in text
+
+
+def test_catalogued_data_named_in_the_parameters_are_listed(checkout):
+    path = checkout / "results" / "serving" / "load_fit" / "notebook.ipynb"
+    path.write_text(path.read_text().replace("'slai-fit'", "'sharegpt4-8k-llama2'"))
+    text = (build(checkout).parent / "serving.html").read_text()
+    assert "SLAI paper&#39;s own request lengths" in text
+    assert "6d6c296302a853e2669a674a96f269283e60c57e60363bd450588a1066919f9f" in text
+
+
+def test_notebook_page_links_back_and_shows_the_figures_alt_text(reports):
+    text = (reports / "serving" / "load_fit.html").read_text()
+    assert 'href="../index.html"' in text
+    assert "slai stays lowest" in text
+
+
+def test_text_from_results_is_never_markup(checkout):
+    change_claim(checkout, sentence=HOSTILE, reason=HOSTILE, source=HOSTILE, holds_if=HOSTILE)
+    words = checkout / "results" / "serving" / "load_fit" / "ttft-against-load.figure.json"
+    words.write_text(json.dumps({"alt": HOSTILE, "caption": HOSTILE}))
+    sources = [{"name": HOSTILE, "licence": HOSTILE, "file": "serving/x"}]
+    (checkout / "data" / "SOURCES.json").write_text(json.dumps(sources))
+    folder = build(checkout).parent
+    for name in ("index.html", "serving.html"):
+        text = (folder / name).read_text()
+        assert "alert(&#39;x&#39;)" in text
+        assert "<script>alert" not in text
+        assert "<img src=x" not in text
+        assert Page(folder / name).open == []
+    assert "onerror" not in str(
+        [tag for tag in Page(folder / "serving.html").images if "onerror" in tag]
+    )
+
+
+def test_same_results_give_the_same_bytes_in_another_process(reports, checkout):
+    environment = os.environ | {"PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo", "LC_ALL": "C"}
+    done = subprocess.run(
+        [sys.executable, "-m", "schedlab.lab.report"],
+        cwd=checkout, env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == "report: reports/index.html\n"
+    assert digests(checkout / "reports") == digests(reports)
+
+
+def test_checkout_without_results_gives_a_ledger_of_systems_not_built(checkout):
+    for path in (checkout / "results").rglob("*.json"):
+        path.unlink()
+    index = build(checkout)
+    assert index.read_text().count(">not built<") == 7
+    assert not (checkout / "reports" / "serving.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"verdict": "probably"}, r"load_fit\.json: claims\.serving/slai-median-ttft\.verdict: "),
+        ({"estimate": "much"}, r"claims\.serving/slai-median-ttft\.estimate: "),
+        ({"id": "serving/a\"><b>"}, r"slai-median-ttft\.id: "),
+        ({"system": "ranking"}, "belongs to ranking, not to serving"),
+        ({"figure": "tail"}, "no figure tail; there are ttft-against-load"),
+    ],
+)  # fmt: skip
+def test_a_damaged_finding_is_refused_by_file_and_key(checkout, changes, message):
+    before = digests(build(checkout).parent)
+    change_claim(checkout, **changes)
+    with pytest.raises(ValueError, match=message):
+        build(checkout)
+    assert digests(checkout / "reports") == before
+    assert [path.name for path in checkout.glob(".reports-*")] == []
+
+
+@pytest.mark.parametrize("missing", ["notebook.ipynb", "ttft-against-load.svg"])
+def test_a_missing_artifact_is_named_with_the_remedy(checkout, missing):
+    (checkout / "results" / "serving" / "load_fit" / missing).unlink()
+    with pytest.raises(FileNotFoundError, match=rf"{missing} is missing; .*dvc repro"):
+        build(checkout)
+
+
+@pytest.mark.parametrize(
+    "name", ["results/serving/load_fit.json", "results/serving/load_fit/notebook.ipynb"]
+)
+def test_a_truncated_file_is_reported_on_one_line(checkout, name, monkeypatch, capsys):
+    path = checkout / name
+    path.write_text(path.read_text()[:200])
+    monkeypatch.chdir(checkout)
+    assert main() == 1
+    assert re.fullmatch(rf"error: .*{re.escape(path.name)}.*dvc repro\n", capsys.readouterr().err)
+
+
+def _colours():
+    css = (TEMPLATES / "report.css").read_text()
+    light, dark = re.findall(r":root \{(.*?)\}", css, re.S)[:2]
+    pattern = r"--([a-z-]+): (#[0-9a-f]{6})"
+    day = dict(re.findall(pattern, light))
+    return [day, day | dict(re.findall(pattern, dark))]
+
+
+def _luminance(colour):
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return sum(c * w for c, w in zip(linear, (0.2126, 0.7152, 0.0722), strict=True))
+
+
+@pytest.mark.parametrize("colours", _colours(), ids=["light", "dark"])
+@pytest.mark.parametrize("ground", ["paper", "tint"])
+def test_text_contrasts_with_its_ground(colours, ground):
+    texts = ["ink", "muted", "link", "good", "part", "bad", "open", "published"]
+    texts += ["code-word", "code-text", "code-note", "code-number"]
+    for name in texts:
+        one, two = sorted((_luminance(colours[name]), _luminance(colours[ground])))
+        assert (two + 0.05) / (one + 0.05) >= 4.5, f"{name} on {ground}"
