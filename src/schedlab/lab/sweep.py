@@ -12,6 +12,11 @@ Three settings, all environment variables, so that no code changes with the mach
     points at the end, so that a killed sweep starts anew.
 ``TQDM_DISABLE``
     Set to 1 to go without the progress bar.
+
+>>> sweep(lambda rate, seed: {"load": rate / 4}, {"rate": [1, 2]}, [0], jobs=1)
+   rate  seed  load
+0     1     0  0.25
+1     2     0  0.50
 """
 
 import copy
@@ -25,7 +30,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,52 +67,41 @@ def sweep(
 ) -> pd.DataFrame:
     """Call ``fn(**point, seed=seed)`` for every grid point and seed, and stack what it returns.
 
-    The result depends on grid and seeds only: neither on the number of workers, nor on which
-    point finished first, nor on whether a killed run was resumed. Each call is held to one
-    thread and gets values of its own to change.
+    The result depends on grid and seeds only: not on the number of workers, the order in which
+    they finish, or a kill in between. Each call has one thread and its own copy of the values.
 
     Parameters
     ----------
     fn
-        What to run. It returns a tidy table, whose index is dropped, or a mapping for one row.
-        It must be picklable; a module's function always is.
+        Returns a tidy table, whose index is dropped, or a mapping for one row. It must be
+        picklable, as any module's function is.
     grid
-        Either values by parameter name, of which all combinations are run, the last name
-        changing fastest; or a list of points that have the same names. Values may be nested
-        (a scheduler's entry of ``params.yaml``).
+        Values by parameter name, of which all combinations are run, the last name changing
+        fastest; or a list of points with the same names. Values may be nested.
     seeds
         Distinct non-negative integers; every point is run with each.
     jobs
         Workers; 1 runs everything in this process. By default ``SCHEDLAB_JOBS`` or all cores.
     store
-        Folder for finished points, by default ``.schedlab/sweeps`` of the checkout. A run that
-        is killed and started again takes from it what the same code has measured already. On
-        success the sweep's points are removed, for DVC caches the finished table.
+        Folder for finished points, by default ``.schedlab/sweeps`` of the checkout. A sweep that
+        ended early takes from it what the same code has measured already.
     label
         Words for the progress bar; by default the function's name.
     keep
-        Leave the points in the store, to extend the grid later.
+        Leave the points in the store after success, to extend the grid later.
 
     Returns
     -------
-    One table in the order of grid and seeds. Before the columns of ``fn`` stand those of the
-    point, and ``seed``. A parameter becomes a column where all its values are plain text or
-    numbers and ``fn`` has no column of that name; a nested value is left to ``fn`` to describe.
+    One table in the order of grid and seeds: columns of the point, ``seed``, columns of ``fn``.
+    A parameter is a column where all its values are plain text or numbers and ``fn`` has no
+    column of that name; a nested value (a scheduler's entry) is left to ``fn`` to describe.
 
     Raises
     ------
     ValueError
-        If the grid is empty, a seed or point repeats, a seed is negative, or ``fn`` does not
-        take the grid's names.
+        If grid or seeds are empty, repeat or malformed, or ``fn`` does not take them.
     RuntimeError
         If ``fn`` raises; the message names the point, and finished points are kept.
-
-    Examples
-    --------
-    >>> sweep(lambda rate, seed: {"load": rate / 4}, {"rate": [1, 2]}, [0], jobs=1)
-       rate  seed  load
-    0     1     0  0.25
-    1     2     0  0.50
     """
     points, chosen = _points(grid), _seeds(seeds)
     _check_signature(fn, points[0])
@@ -116,21 +110,11 @@ def sweep(
     files = [folder / f"{joblib.hash((_pickled(fn), point, seed))}.point" for point, seed in tasks]
     if len(set(files)) < len(files):
         raise ValueError("the grid holds the same point twice")
-    found = [_read(path) for path in files]
-    todo = [i for i, table in enumerate(found) if table is None]
     name = label or getattr(fn, "__name__", type(fn).__name__)
-    with (
-        tqdm(total=len(tasks), initial=len(tasks) - len(todo), desc=name) as bar,
-        closing(_run(fn, [(i, *tasks[i]) for i in todo], _jobs(jobs), folder.name)) as finished,
-    ):
-        for i, payload in finished:
-            _write(files[i], payload)
-            found[i] = _decode(payload)
-            bar.update()
-    table = _stack(tasks, [part for part in found if part is not None])
+    tables = _complete(fn, tasks, files, _jobs(jobs), name)
     if not keep:
         _clear(files)
-    return table
+    return _stack(tasks, tables)
 
 
 def _points(grid: Grid) -> list[Point]:
@@ -191,6 +175,23 @@ def _backend() -> str:
     return os.environ.get("SCHEDLAB_BACKEND") or "loky"
 
 
+def _complete(
+    fn: Measure, tasks: list[tuple[Point, int]], files: list[Path], jobs: int, name: str
+) -> list[pd.DataFrame]:
+    """Return every task's table: those in the store, and the others once they are there too."""
+    found = dict(enumerate(map(_read, files)))
+    todo = [(i, *tasks[i]) for i, table in found.items() if table is None]
+    with (
+        tqdm(total=len(tasks), initial=len(tasks) - len(todo), desc=name) as bar,
+        closing(_run(fn, todo, jobs, code=files[0].parent.name)) as finished,
+    ):
+        for i, payload in finished:
+            _write(files[i], payload)
+            found[i] = _decode(payload)
+            bar.update()
+    return [table for table in found.values() if table is not None]
+
+
 def _run(
     fn: Measure, tasks: list[tuple[int, Point, int]], jobs: int, code: str
 ) -> Iterator[tuple[int, bytes]]:
@@ -247,7 +248,10 @@ def _decode(payload: bytes) -> pd.DataFrame | None:
 
 def _read(path: Path) -> pd.DataFrame | None:
     """Return a finished point, or nothing where it is missing or damaged."""
-    return _decode(path.read_bytes()) if path.is_file() else None
+    try:
+        return _decode(path.read_bytes())
+    except FileNotFoundError:
+        return None
 
 
 def _write(path: Path, payload: bytes) -> None:
@@ -309,7 +313,6 @@ def _pickled(fn: Measure) -> bytes:
 def _clear(files: Iterable[Path]) -> None:
     for path in files:
         path.unlink(missing_ok=True)
-    folder = path.parent
-    for empty in (folder, folder.parent):
-        if empty.is_dir() and not any(empty.iterdir()):
-            empty.rmdir()
+    with suppress(OSError):  # another sweep of the same function has points of its own there
+        path.parent.rmdir()
+        path.parent.parent.rmdir()

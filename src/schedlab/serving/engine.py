@@ -8,6 +8,7 @@ in the engine of the SLAI authors, and a request of ``d`` output tokens takes ``
 from collections.abc import Generator, Mapping
 from itertools import chain
 from math import isnan
+from numbers import Integral
 
 import pandas as pd
 import simpy
@@ -63,6 +64,10 @@ def simulate(
     ScheduleError
         If the scheduler asks for something impossible, or leaves requests unserved.
     """
+    if not callable(getattr(scheduler, "schedule", None)):
+        raise ValueError(
+            f"a scheduler needs schedule(state, now); {type(scheduler).__name__} has no method schedule"
+        )
     queue = requests_from_table(requests)
     memory = BlockMemory(total_blocks, block_size, watermark)
     _check_servable(queue, memory, max_model_len)
@@ -191,7 +196,7 @@ class Replica:
             if not request.num_blocks:
                 self._admit(request)
             if request.num_computed_tokens < request.num_prefill_tokens:
-                if not 1 <= tokens <= request.prefill_left:
+                if not isinstance(tokens, Integral) or not 1 <= tokens <= request.prefill_left:
                     raise self._wrong_tokens(request, tokens)
                 prefills.append((request, tokens))
             else:
