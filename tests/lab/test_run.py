@@ -23,7 +23,8 @@ class Toy(parameters.Parameters):
 def write_notebook(root: Path, *cells: str, head: str = PARAMETERS) -> Path:
     first = new_code_cell(head, metadata={"tags": ["parameters"]})
     notebook = new_notebook(cells=[new_markdown_cell("# Toy"), first, *map(new_code_cell, cells)])
-    notebook.metadata.kernelspec = {"name": "someone-elses", "display_name": "x", "language": "python"}
+    someone_elses = {"name": "someone-elses", "display_name": "x", "language": "python"}
+    notebook.metadata.kernelspec = someone_elses
     path = root / "notebooks" / "toy.ipynb"
     path.parent.mkdir(exist_ok=True)
     nbformat.write(notebook, path)

@@ -106,15 +106,15 @@ def sweep(
     points, chosen = _points(grid), _seeds(seeds)
     _check_signature(fn, points[0])
     tasks = [(point, seed) for point in points for seed in chosen]
-    folder = _folder(fn, store)
-    files = [folder / f"{joblib.hash((_pickled(fn), point, seed))}.point" for point, seed in tasks]
+    folder, call = _folder(fn, store), cloudpickle.dumps(fn)  # a name, or code with its values
+    files = [folder / f"{joblib.hash((call, *task))}.point" for task in tasks]
     if len(set(files)) < len(files):
         raise ValueError("the grid holds the same point twice")
     name = label or getattr(fn, "__name__", type(fn).__name__)
-    tables = _complete(fn, tasks, files, _jobs(jobs), name)
+    table = _stack(tasks, _complete(fn, tasks, files, _jobs(jobs), name))
     if not keep:
         _clear(files)
-    return _stack(tasks, tables)
+    return table
 
 
 def _points(grid: Grid) -> list[Point]:
@@ -303,11 +303,6 @@ def _code_token(origin: Any) -> str:
     for path in sorted(paths):
         digest.update(f"{path}\0".encode() + path.read_bytes())
     return digest.hexdigest()[:16]
-
-
-def _pickled(fn: Measure) -> bytes:
-    """Return what a worker gets: a name for a module's function, else its code and values."""
-    return cloudpickle.dumps(fn)
 
 
 def _clear(files: Iterable[Path]) -> None:

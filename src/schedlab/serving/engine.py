@@ -65,9 +65,8 @@ def simulate(
         If the scheduler asks for something impossible, or leaves requests unserved.
     """
     if not callable(getattr(scheduler, "schedule", None)):
-        raise ValueError(
-            f"a scheduler needs schedule(state, now); {type(scheduler).__name__} has no method schedule"
-        )
+        kind = type(scheduler).__name__
+        raise ValueError(f"a scheduler needs schedule(state, now); {kind} has no method schedule")
     queue = requests_from_table(requests)
     memory = BlockMemory(total_blocks, block_size, watermark)
     _check_servable(queue, memory, max_model_len)
