@@ -100,6 +100,7 @@ _SETTINGS = {
     "axes.grid": True,
     "axes.grid.axis": "y",
     "axes.axisbelow": True,
+    "axes.formatter.min_exponent": 3,  # 0.5 rather than 5 × 10⁻¹ on logarithmic axes
     "grid.color": "#e3e6e9",
     "grid.linewidth": 0.8,
     "lines.linewidth": 1.8,
@@ -191,7 +192,7 @@ def curve(
         look = _look(looks, label)
         points = _aggregate(part, x, y, level)
         axes.fill_between(
-            points["at"], points["low"], points["high"], color=look.colour, alpha=0.18, linewidth=0
+            points["at"], points["low"], points["high"], color=look.colour, alpha=0.15, linewidth=0
         )
         axes.plot(
             points["at"],
@@ -245,9 +246,6 @@ def bars(
             point.estimate,
             height=0.62,
             color=look.colour,
-            hatch=look.hatch,
-            edgecolor="white",
-            linewidth=0,
         )
         axes.plot([point.low, point.high], [position, position], color=INK, linewidth=1.4)
     axes.set_yticks(range(len(points)), points["at"])

@@ -2,6 +2,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -232,3 +233,47 @@ def test_text_contrasts_with_its_ground(colours, ground):
     for name in texts:
         one, two = sorted((_luminance(colours[name]), _luminance(colours[ground])))
         assert (two + 0.05) / (one + 0.05) >= 4.5, f"{name} on {ground}"
+
+
+def test_figures_stand_as_the_notebook_draws_them_and_numbered_claims_first(reports):
+    rows = re.findall(
+        r'<tr role="row" id="(serving/[^"]*)"', (reports / "serving.html").read_text()
+    )
+    assert rows[:4] == [
+        "serving/slai-median-ttft",
+        "serving/slai-tail-tbt",
+        "serving/spf-median-ttft",
+        "serving/static-offset",
+    ]
+
+
+def test_stages_that_share_a_notebook_are_told_apart(checkout):
+    for name in ("load_fit", "capacity"):
+        path = checkout / "results" / "serving" / name / "notebook.ipynb"
+        path.write_text(re.sub(r"# (SLAI against|Capacity by)[^\\]*", "# One", path.read_text()))
+    text = (build(checkout).parent / "serving.html").read_text()
+    assert "One (load_fit)" in text
+    assert "One (capacity)" in text
+
+
+def test_a_claim_of_two_stages_is_refused(checkout):
+    stage = checkout / "results" / "serving"
+    shutil.copytree(stage / "load_fit", stage / "again")
+    shutil.copyfile(stage / "load_fit.json", stage / "again.json")
+    with pytest.raises(ValueError, match=r"serving/\S+ is evaluated by again and by load_fit"):
+        build(checkout)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("results/serving/load_fit.json", "[]", "load_fit.json: expected a dict, found"),
+        ("results/serving/capacity/capacity.figure.json", '{"alt": "a"}', "no caption"),
+        ("data/SOURCES.json", "{}", "SOURCES.json: expected a list"),
+        ("data/SOURCES.json", '["x"]', "entries with a name"),
+    ],
+)
+def test_a_file_of_another_shape_is_refused(checkout, name, text, message):
+    (checkout / name).write_text(text)
+    with pytest.raises(ValueError, match=message):
+        build(checkout)

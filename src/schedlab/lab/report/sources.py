@@ -7,7 +7,8 @@ from typing import Any
 from schedlab.data.catalog import datasets
 from schedlab.lab.report.results import REMEDY, Stage, flatten, read_json
 
-CATALOGUED = ("about", "origin", "commit", "url", "licence", "citation", "changes", "sha256")
+FIRST = ("name", "about", "origin", "licence", "citation")  # what a reader looks for
+CATALOGUED = (*FIRST[1:], "url", "commit", "changes", "sha256")
 
 Source = dict[str, Any]
 
@@ -26,14 +27,18 @@ def read_sources(root: Path) -> list[Source]:
         If ``data/SOURCES.json`` is not a list of entries with a name.
     """
     path = root / "data" / "SOURCES.json"
-    built = read_json(path) if path.is_file() else []
+    built = read_json(path, list) if path.is_file() else []
     if not all(isinstance(entry, dict) and "name" in entry for entry in built):
         raise ValueError(f"{path}: expected a list of entries with a name; {REMEDY}")
     catalogued = [
         {"name": name, **{key: getattr(entry, key) for key in CATALOGUED}}
         for name, entry in sorted(datasets().items())
     ]
-    return [dict(flatten(entry)) for entry in (*built, *catalogued)]
+    return [dict(flatten(_in_order(entry))) for entry in (*built, *catalogued)]
+
+
+def _in_order(entry: Source) -> Source:
+    return {key: entry[key] for key in (*FIRST, *entry) if key in entry}
 
 
 def sources_of(system: str, stages: Sequence[Stage], known: Sequence[Source]) -> list[Source]:
