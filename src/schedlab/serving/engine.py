@@ -22,6 +22,9 @@ from schedlab.serving.request import BatchEnd, Request, requests_from_table
 from schedlab.serving.schedulers.interface import Decision, Scheduler
 from schedlab.serving.state import State
 
+FRUITLESS_PREEMPTIONS = 1000
+"""Preemptions without a single new token after which a schedule is held to be stuck."""
+
 
 def simulate(
     requests: pd.DataFrame,
@@ -130,6 +133,7 @@ class Replica:
         self.batches = Columns(BATCH_COLUMNS)
         self.members = Columns(MEMBER_COLUMNS) if keep_members else None
         self.num_arrived = self.num_finished = self.served_tokens = 0
+        self._fruitless_preemptions = 0
         self._emits = first_token_at_prefill
         self._check = check
         self._present: dict[int, Request] = {}
@@ -166,8 +170,8 @@ class Replica:
 
     def error(self, what: str, request_id: int | None = None) -> ScheduleError:
         """Return the error that says what the scheduler did wrong and where."""
-        batch = self.state.num_batches
-        return ScheduleError(what, scheduler=self.name, batch=batch, request_id=request_id)
+        where = "" if request_id is None else f", request {request_id}"
+        return ScheduleError(f"{self.name}, batch {self.state.num_batches}{where}: {what}")
 
     def _decide(self) -> Decision:
         if not self._present:
@@ -185,6 +189,12 @@ class Replica:
 
     def _start(self, decision: Decision) -> tuple[list[tuple[Request, int]], list[Request]]:
         """Preempt, admit and allocate; return the prefill chunks and the decodes."""
+        self._fruitless_preemptions += len(decision.preempted)
+        if self._fruitless_preemptions > FRUITLESS_PREEMPTIONS:
+            raise self.error(
+                f"{self._fruitless_preemptions} preemptions since the last new token: requests "
+                "take each other's blocks in turn; raise total_blocks or watermark"
+            )
         for request_id in decision.preempted:
             self._preempt(self._find(request_id))
         prefills: list[tuple[Request, int]] = []
@@ -294,6 +304,8 @@ class Replica:
         for request in decodes:
             request.num_computed_tokens += 1
             self._emit(request, now)
+        if decodes:
+            self._fruitless_preemptions = 0
         for request in chain(prefilled, decodes):
             if request.num_output_tokens == request.max_tokens:
                 self._remove(request)

@@ -8,23 +8,9 @@ from schedlab.serving.state import State
 class ScheduleError(ValueError):
     """A scheduler asked for something impossible, or an invariant does not hold.
 
-    Parameters
-    ----------
-    what
-        What is wrong and, where the scheduler is to blame, what it should do.
-    scheduler
-        Name of the scheduler.
-    batch
-        Number of the batch, from 0.
-    request_id
-        The request concerned, if there is one.
+    The message begins with the scheduler, the number of the batch and, where one is to blame,
+    the request.
     """
-
-    def __init__(
-        self, what: str, *, scheduler: str, batch: int, request_id: int | None = None
-    ) -> None:
-        where = "" if request_id is None else f", request {request_id}"
-        super().__init__(f"{scheduler}, batch {batch}{where}: {what}")
 
 
 class Violation(Exception):
