@@ -16,7 +16,7 @@ ORDERS = ("fcfs", "spf")
 """First come first served; shortest prompt first."""
 
 by_arrival = attrgetter("arrival_s")
-by_length = attrgetter("num_tokens")
+by_length = attrgetter("num_prefill_tokens")  # does not grow with the output while running
 
 
 class Draft:
@@ -78,13 +78,17 @@ class Draft:
     def waiting(self, order: str = "fcfs") -> list[Request]:
         """Return the queue as it stands after the preemptions of this draft.
 
-        ``spf`` sorts by length, output to be computed again included; ties keep their order.
+        ``spf`` sorts by the tokens to prefill, which count the output of a preempted request
+        from the next batch on; ties keep their order.
         """
         queue = [*reversed(self.preempted), *self._state.waiting]
         return sorted(queue, key=by_length) if order == "spf" else queue
 
     def admit(self, queue: Iterable[Request], max_num_seqs: int, *, whole: bool = False) -> None:
         """Start prompts in the given order until one does not fit: nobody overtakes.
+
+        A request that this draft preempted does not start again in the same batch, and those
+        behind it wait with it.
 
         Parameters
         ----------
@@ -100,7 +104,8 @@ class Draft:
             blocks = memory.blocks_for(request.num_tokens)
             needed = request.num_tokens if whole else 1
             if (
-                self.tokens_left < needed
+                request.num_blocks  # preempted just now
+                or self.tokens_left < needed
                 or self.active >= max_num_seqs
                 or self.free_blocks - blocks < memory.watermark_blocks
             ):
