@@ -11,6 +11,7 @@ from schedlab.lab.claims import VERDICTS, CannotTell, Claim, evaluate, show, tab
 
 KEYS = [
     *("id", "system", "sentence", "source", "published", "unit", "holds_if"),
+    *("holds_from", "holds_to"),
     *("estimate", "low", "high", "seeds", "scale", "verdict", "reason", "decide_with"),
     *("figure", "reconstruction"),
 ]

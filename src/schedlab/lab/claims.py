@@ -194,6 +194,8 @@ def _finding(claim: Claim, tables: Tables, scale: str) -> Finding:
         "published": _number(claim.published),
         "unit": claim.unit,
         "holds_if": claim.holds_if,
+        "holds_from": _number(claim.holds_from),
+        "holds_to": _number(claim.holds_to),
         "estimate": _number(found.estimate),
         "low": _number(found.low),
         "high": _number(found.high),

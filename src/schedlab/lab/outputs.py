@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 
 from schedlab.lab.files import write_atomically, write_json, write_table
 
+NO_DATE = {"svg": {"Date": None}, "png": {}}
+
 
 def save_table(table: pd.DataFrame, folder: str, name: str) -> None:
     """Write a tidy table to ``folder/name.parquet``."""
@@ -21,7 +23,7 @@ def save_figure(figure: Figure, folder: str, name: str, *, alt: str, caption: st
     Parameters
     ----------
     figure
-        What to save; it stays open, so the notebook shows it too.
+        What to save.
     folder
         The notebook's ``output_folder``.
     name
@@ -42,7 +44,9 @@ def save_figure(figure: Figure, folder: str, name: str, *, alt: str, caption: st
     for kind in ("svg", "png"):
         write_atomically(
             base / f"{name}.{kind}",
-            lambda p, kind=kind: figure.savefig(p, format=kind, bbox_inches="tight"),
+            lambda p, kind=kind: figure.savefig(
+                p, format=kind, bbox_inches="tight", metadata=NO_DATE[kind]
+            ),
         )
     write_json(base / f"{name}.figure.json", {"alt": alt, "caption": caption})
 
@@ -61,5 +65,5 @@ def save_metrics(
     numbers
         Plain numbers, possibly nested; never a duration or a date.
     """
-    ledger = {finding["id"]: finding for finding in claims}
+    ledger = {finding["id"]: {**finding, "position": i} for i, finding in enumerate(claims)}
     write_json(Path(folder) / "metrics.json", {"claims": ledger, **numbers})

@@ -182,7 +182,7 @@ def _complete(
     found = dict(enumerate(map(_read, files)))
     todo = [(i, *tasks[i]) for i, table in found.items() if table is None]
     with (
-        tqdm(total=len(tasks), initial=len(tasks) - len(todo), desc=name) as bar,
+        tqdm(total=len(tasks), initial=len(tasks) - len(todo), desc=name, leave=False) as bar,
         closing(_run(fn, todo, jobs, code=files[0].parent.name)) as finished,
     ):
         for i, payload in finished:

@@ -72,7 +72,7 @@ def _latency_claims(rates: tuple[float, ...]) -> list[Claim]:
     return [
         lower(
             "slai-median-ttft",
-            "Near capacity SLAI more than halves the median TTFT of Sarathi-Serve",
+            "Near capacity SLAI lowers the median TTFT against Sarathi-Serve",
             "abstract",
             SLAI,
             SARATHI_FCFS,

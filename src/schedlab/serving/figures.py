@@ -104,13 +104,15 @@ def _strip(axes: Axes, batches: pd.DataFrame, begin: float, end: float) -> None:
     axes.bar(at, prefill, width, decode, color=PREFILL, label="prefill tokens", **style)
 
 
-def request_lives(run: Run, *, begin: float, end: float) -> Figure:
+def request_lives(run: Run, label: str, *, begin: float, end: float) -> Figure:
     """Draw the life of each request as a line: waiting, prefill, then a mark for every token.
 
     Parameters
     ----------
     run
         A run that kept its batches' members.
+    label
+        Title of the figure.
     begin, end
         Span of time to draw, s.
     """
@@ -125,8 +127,9 @@ def request_lives(run: Run, *, begin: float, end: float) -> Figure:
         ((ready, seen["finish_s"]), DECODE, "decoding", 1.6),
     ):
         axes.hlines(rows, *times, colors=colour, label=words, linewidth=width)
-    axes.plot(*_tokens(run, seen, begin, end), "|", color="#1d2329", ms=4, mew=0.5, label="token")
-    axes.set(xlabel="time (s)", ylabel="request, by arrival", xlim=(begin, end))
+    ticks = {"color": "#1d2329", "markersize": 4, "markeredgewidth": 0.5}
+    axes.plot(*_tokens(run, seen, begin, end), "|", label="token", rasterized=True, **ticks)
+    axes.set(xlabel="time (s)", ylabel="request, by arrival", xlim=(begin, end), title=label)
     axes.grid(visible=False)
     legend(figure, columns=4)
     return figure

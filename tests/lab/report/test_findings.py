@@ -12,7 +12,7 @@ INF = math.inf
 
 
 def make(**changes):
-    given = dict.fromkeys(("published", "estimate", "low", "high"))
+    given = dict.fromkeys(("published", "estimate", "low", "high", "holds_from", "holds_to"))
     given |= {"id": "serving/x", "system": "serving", "sentence": "s", "source": "t", "unit": "s"}
     given |= {"holds_if": "", "seeds": 3, "scale": "laptop", "verdict": "undecided", "reason": "r"}
     return Finding.model_validate(given | changes)
@@ -27,15 +27,12 @@ def test_report_knows_the_same_verdicts_and_systems_as_the_ledger():
     ("low", "high", "null"),
     [(-0.7, -0.35, 0.0), (-INF, 0.1, None), (0.0, INF, 0.0), (2e-5, INF, None), (-INF, -3, 0.0)],
 )
-def test_stated_range_is_read_back_from_the_words_of_a_claim(low, high, null):
+def test_stated_range_is_that_of_the_claim(low, high, null):
     claim = claims.Claim(
         "serving/x", "s", "t", lambda tables: [1.0], holds_from=low, holds_to=high, null=null
     )
-    assert make(holds_if=claim.holds_if).stated == (low, high)
-
-
-def test_words_without_a_range_give_none():
-    assert make(holds_if="the plot looks right").stated is None
+    (found,) = claims.evaluate([claim], {}, "laptop")
+    assert Finding.model_validate(found).stated == (low, high)
 
 
 def test_findings_of_the_ledger_are_accepted_as_they_come():
@@ -72,7 +69,7 @@ def test_measured_uses_the_digits_of_its_interval():
 
 def test_mark_says_in_words_what_it_draws():
     mark = interval_mark(
-        make(published=-0.5, estimate=-0.4, low=-0.5, high=-0.3, holds_if="within [-0.7, -0.35]")
+        make(published=-0.5, estimate=-0.4, low=-0.5, high=-0.3, holds_from=-0.7, holds_to=-0.35)
     )
     assert "published −0.5; stated range −0.7 to −0.35" in mark
     assert "measured −0.40, interval −0.50 to −0.30" in mark
@@ -80,7 +77,7 @@ def test_mark_says_in_words_what_it_draws():
 
 
 def test_mark_keeps_order_and_stays_inside():
-    mark = interval_mark(make(published=5.0, estimate=2.0, low=1.0, high=3.0, holds_if="above 0 s"))
+    mark = interval_mark(make(published=5.0, estimate=2.0, low=1.0, high=3.0, holds_from=0))
     dot = float(mark.partition('cx="')[2].partition('"')[0])
     diamond = float(mark.partition('class="published" d="M')[2].partition(" ")[0])
     assert 0 < dot < diamond < 180
@@ -91,4 +88,4 @@ def test_mark_keeps_order_and_stays_inside():
 def test_mark_of_a_single_value_is_drawn_and_without_values_is_empty(value):
     assert "circle" in interval_mark(make(estimate=value, low=value, high=value))
     assert "nan" not in interval_mark(make(estimate=value, low=value, high=value))
-    assert interval_mark(make(holds_if="above 0")) == ""
+    assert interval_mark(make(holds_from=0)) == ""

@@ -1,7 +1,6 @@
 """Evaluated claims as the report shows them: read, checked, and put into words."""
 
 import math
-import re
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
@@ -14,10 +13,6 @@ VERDICTS = {
     "undecided": "The interval is too wide, the seeds are too few, or this scale cannot test the "
     "claim; the row says what would decide it.",
 }
-
-_NUMBER = r"([-+−]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)"
-_RANGE = re.compile(rf"[\[(]{_NUMBER}, {_NUMBER}[\])]")
-_LIMIT = re.compile(rf"\b(above|below|at least|at most) {_NUMBER}")
 
 
 class Finding(BaseModel):
@@ -32,6 +27,8 @@ class Finding(BaseModel):
     published: FiniteFloat | None
     unit: str
     holds_if: str
+    holds_from: FiniteFloat | None
+    holds_to: FiniteFloat | None
     estimate: FiniteFloat | None
     low: FiniteFloat | None
     high: FiniteFloat | None
@@ -42,17 +39,13 @@ class Finding(BaseModel):
     decide_with: str = ""
     figure: str | None = None
     reconstruction: bool = False
+    position: int = 0
 
     @property
-    def stated(self) -> tuple[float, float] | None:
-        """Range within which the claim holds, as ``holds_if`` words it; may be half open."""
-        words = self.holds_if.partition(";")[0]
-        if match := _RANGE.search(words):
-            return _float(match[1]), _float(match[2])
-        if match := _LIMIT.search(words):
-            bound = _float(match[2])
-            return (bound, math.inf) if match[1] in ("above", "at least") else (-math.inf, bound)
-        return None
+    def stated(self) -> tuple[float, float]:
+        """Range within which the claim holds; one end may be infinite."""
+        low, high = self.holds_from, self.holds_to
+        return -math.inf if low is None else low, math.inf if high is None else high
 
     @property
     def measured(self) -> tuple[str, str, str] | None:
@@ -64,10 +57,6 @@ class Finding(BaseModel):
         width = max(known) - min(known)
         estimate, low, high = ("" if v is None else number(v, width) for v in three)
         return estimate, low, high
-
-
-def _float(text: str) -> float:
-    return float(text.replace("−", "-"))
 
 
 def number(value: float, width: float = 0.0) -> str:

@@ -35,7 +35,7 @@ def _points(finding: Finding) -> list[float]:
 
 def _view(points: list[float], finding: Finding) -> tuple[float, float]:
     """Return the ends of the axis: all that is shown, and zero where it is not far away."""
-    ends = [bound for bound in finding.stated or () if math.isfinite(bound)]
+    ends = [bound for bound in finding.stated if math.isfinite(bound)]
     low, high = min(points + ends), max(points + ends)
     span = (high - low) or abs(low) or 1.0
     if low > 0 and low < span:
@@ -52,7 +52,7 @@ def _shapes(finding: Finding, start: float, end: float) -> list[str]:
         return f"{0 if value == -math.inf else WIDTH if value == math.inf else x:.4g}"
 
     shapes = []
-    if finding.stated:
+    if any(map(math.isfinite, finding.stated)):
         left, right = map(at, finding.stated)
         width = f"{float(right) - float(left):.4g}"
         shapes.append(f'<rect class="range" x="{left}" y="3" width="{width}" height="18"/>')
@@ -71,7 +71,7 @@ def _words(finding: Finding) -> str:
     parts = []
     if finding.published is not None:
         parts.append(f"published {number(finding.published)}")
-    if finding.stated:
+    if any(map(math.isfinite, finding.stated)):
         parts.append(f"stated range {_range_words(*finding.stated)}")
     if finding.measured:
         estimate, low_text, high_text = finding.measured

@@ -122,9 +122,9 @@ def _stage(system: str, path: Path) -> Stage:
         title,
         summary,
         given,
-        # As the notebook draws them; and claims with a published number before those without.
+        # Figures as the notebook draws them, claims as it lists them.
         tuple(sorted(figures, key=lambda figure: (figure.cell or math.inf, figure.name))),
-        tuple(sorted(findings, key=lambda finding: (finding.published is None, finding.id))),
+        tuple(sorted(findings, key=lambda finding: (finding.position, finding.id))),
         numbers,
     )
 

@@ -1,0 +1,163 @@
+"""The house in order: dependencies in step, notebooks clean, stages naming what they use."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from functools import cache
+from importlib.metadata import requires
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from schedlab.lab.paths import find_root
+
+ROOT = find_root()
+NOTEBOOKS = sorted((ROOT / "notebooks").rglob("*.ipynb"))
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+
+
+def pins() -> dict[str, str]:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    return {canonicalize_name(n): v for n, v in (line.split("==") for line in lines)}
+
+
+def declared() -> list[Requirement]:
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    return [Requirement(text) for group in groups for text in group]
+
+
+def test_every_range_holds_its_pin():
+    for requirement in declared():
+        pin = pins().get(canonicalize_name(requirement.name))
+        assert pin, f"{requirement.name} has no line in constraints.txt"
+        assert requirement.specifier.contains(pin), f"{requirement} does not allow {pin}"
+
+
+def test_pins_are_what_the_dependencies_need_and_no_more():
+    needed: set[str] = set()
+    todo = [(canonicalize_name(r.name), frozenset(r.extras)) for r in declared()]
+    seen: set[tuple[str, frozenset[str]]] = set()
+    while todo:
+        name, extras = todo.pop()
+        if (name, extras) in seen:
+            continue
+        seen.add((name, extras))
+        needed.add(name)
+        for line in requires(name) or ():
+            requirement = Requirement(line)
+            marker = requirement.marker
+            if marker is None or any(marker.evaluate({"extra": e}) for e in ("", *extras)):
+                todo.append((canonicalize_name(requirement.name), frozenset(requirement.extras)))
+    assert set(pins()) == needed - {"pip", "setuptools"}
+
+
+def test_conda_reads_the_same_two_files():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    (pip,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
+    assert pip == ["-c constraints.txt", "-e .[dev]"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.name)
+def test_notebooks_are_stored_clean(path: Path):
+    notebook = json.loads(path.read_text())
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert all(not cell["outputs"] and cell["execution_count"] is None for cell in code)
+    tagged = [cell for cell in code if "parameters" in cell["metadata"].get("tags", [])]
+    assert len(tagged) <= 1
+    assert notebook["metadata"]["kernelspec"]["name"] == "python3"
+    assert "language_info" not in notebook["metadata"]
+    assert sum(len(cell["source"]) for cell in code) < 200
+    assert not re.search(r'"/(home|root|Users|work)/', path.read_text())
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.name)
+def test_notebooks_start_small(path: Path):
+    text = "".join(
+        "".join(cell["source"])
+        for cell in json.loads(path.read_text())["cells"]
+        if "parameters" in cell["metadata"].get("tags", [])
+    )
+    assert not text or 'scale = "smoke"' in text
+
+
+def modules_used(source: str) -> set[str]:
+    """Return the modules of schedlab that a piece of code imports, as file paths."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *[f"{node.module}.{alias.name}" for alias in node.names]]
+        for name in names:
+            base = ROOT / "src" / name.replace(".", "/")
+            for path in (base.with_suffix(".py"), base / "__init__.py"):
+                if name.startswith("schedlab") and path.is_file():
+                    found.add(str(path.relative_to(ROOT)))
+    return found
+
+
+@cache
+def reachable(path: str) -> frozenset[str]:
+    """Return all modules of schedlab that a module needs, itself included."""
+    todo, seen = {path}, set()
+    while todo:
+        current = todo.pop()
+        seen.add(current)
+        todo |= modules_used((ROOT / current).read_text()) - seen
+    return frozenset(seen)
+
+
+def code_of(notebook: Path) -> str:
+    cells = json.loads(notebook.read_text())["cells"]
+    return "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
+
+
+PLUMBING = re.compile(  # reading and writing files, which changes no result
+    r"src/schedlab/(__init__|lab/(__init__|files|lifeline|paths|parameters|threads)"
+    r"|data/(__init__|catalog|guard))\.py"
+)
+
+
+@pytest.mark.parametrize("name", [n for n, s in STAGES.items() if "schedlab.lab.run" in s["cmd"]])
+def test_a_stage_depends_on_the_modules_its_notebook_uses_and_no_others(name: str):
+    stage = STAGES[name]
+    (notebook,) = [dep for dep in stage["deps"] if dep.endswith(".ipynb")]
+    used = {m for top in modules_used(code_of(ROOT / notebook)) for m in reachable(top)}
+    listed = [dep for dep in stage["deps"] if dep.startswith("src/")]
+    for module in sorted(used):
+        covered = any(module == dep or module.startswith(f"{dep}/") for dep in listed)
+        assert covered or PLUMBING.fullmatch(module), f"{name} lacks {module}"
+    for dep in listed:
+        wanted = any(module == dep or module.startswith(f"{dep}/") for module in used)
+        assert wanted or dep == "src/schedlab/lab/run.py", f"{name} does not use {dep}"
+
+
+def test_what_git_keeps_for_readers_stays_small():
+    folder = ROOT / ".published"
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    assert size < 20e6
+
+
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        ("schedlab", ("numpy", "torch", "pandas")),
+        ("schedlab.data", ("pandas", "torch", "tiktoken")),
+        ("schedlab.serving.schedulers", ("pandas", "torch", "seaborn", "matplotlib")),
+        ("schedlab.serving.experiment", ("torch", "seaborn", "matplotlib")),
+        ("schedlab.lab.reproduce", ("torch", "seaborn", "matplotlib")),
+    ],
+)
+def test_importing_stays_light(module: str, heavy: tuple[str, ...]):
+    code = f"import sys, {module}; print(*[m for m in {heavy!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.split() == [], done.stderr
