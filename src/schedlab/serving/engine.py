@@ -67,11 +67,9 @@ def simulate(
     ScheduleError
         If the scheduler asks for something impossible, or leaves requests unserved.
     """
-    if not callable(getattr(scheduler, "schedule", None)):
-        kind = type(scheduler).__name__
-        raise ValueError(f"a scheduler needs schedule(state, now); {kind} has no method schedule")
     queue = requests_from_table(requests)
     memory = BlockMemory(total_blocks, block_size, watermark)
+    _check_scheduler(scheduler)
     _check_servable(queue, memory, max_model_len)
     replica = Replica(
         simpy.Environment(),
@@ -86,12 +84,7 @@ def simulate(
     env.process(_arrive(env, queue, replica))
     env.process(replica.serve())
     env.run()
-    if replica.num_finished < len(queue):
-        raise replica.error(
-            "the batch is empty, but no request will arrive any more and "
-            f"{len(replica.state.waiting)} wait, {len(replica.state.running)} run; "
-            "name at least one of them"
-        )
+    _check_all_served(replica, len(queue))
     return collect_run(replica.name, queue, replica.batches, total_blocks, replica.members)
 
 
@@ -348,6 +341,21 @@ def _arrive(
         while env.now < request.arrival_s:
             yield env.timeout(request.arrival_s - env.now)
         replica.submit(request)
+
+
+def _check_scheduler(scheduler: Scheduler) -> None:
+    if not callable(getattr(scheduler, "schedule", None)):
+        kind = type(scheduler).__name__
+        raise ValueError(f"a scheduler needs schedule(state, now); {kind} has no method schedule")
+
+
+def _check_all_served(replica: Replica, requests: int) -> None:
+    if replica.num_finished < requests:
+        raise replica.error(
+            "the batch is empty, but no request will arrive any more and "
+            f"{len(replica.state.waiting)} wait, {len(replica.state.running)} run; "
+            "name at least one of them"
+        )
 
 
 def _check_servable(requests: list[Request], memory: BlockMemory, max_model_len: int) -> None:
