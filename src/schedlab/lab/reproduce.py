@@ -164,13 +164,10 @@ def _log(root: Path, name: str) -> Path:
 
 def show_ledger(root: Path) -> None:
     """Print the claims with their verdicts, and where the report lies."""
-    findings = [
-        finding
-        for path in sorted(root.glob("results/*/*.json"))
-        for finding in json.loads(path.read_text())["claims"].values()
-    ]
-    print(text_table(findings))
-    print(f"Report: {root / 'reports' / 'index.html'}")
+    reports = root / "reports"
+    if (reports / "ledger.json").is_file():
+        print(text_table(json.loads((reports / "ledger.json").read_text(encoding="utf-8"))))
+        print(f"Report: {reports / 'index.html'}")
 
 
 if __name__ == "__main__":

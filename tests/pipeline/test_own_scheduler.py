@@ -1,0 +1,49 @@
+"""The README's example, done as a reader would do it."""
+
+import json
+import re
+
+import pandas as pd
+
+from schedlab.lab.paths import find_root
+from tests.pipeline.conftest import Copy
+
+
+def from_readme(language: str, words: str) -> str:
+    """Return the README's code block of a language that contains some words."""
+    text = (find_root() / "README.md").read_text()
+    blocks = re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+    (block,) = [block for block in blocks if words in block]
+    return block
+
+
+def test_a_scheduler_in_a_file_of_its_own_gets_a_curve_and_a_row(copy: Copy):
+    code = from_readme("python", "def schedule(self, state, now)")
+    assert len(code.strip().splitlines()) <= 10
+    (copy.root / "extensions" / "serving" / "mine.py").write_text(code)
+    entry = from_readme("yaml", "extensions.serving.mine").strip().removeprefix("- ")
+    copy.edit(lambda v: v["serving"]["load_fit"]["all"]["schedulers"].append(yaml_of(entry)))
+    for stage in ("data", "serving_load@fit"):
+        done = copy.run("dvc", "repro", "-s", stage)
+        assert done.returncode == 0, done.stderr
+    label = yaml_of(entry)["label"]
+    results = copy.root / "results" / "serving"
+    curve = pd.read_parquet(results / "load_fit" / "latency.parquet").query("scheduler == @label")
+    assert set(curve["rate"]) == {2.0, 4.0}
+    assert (curve["ttft_p50_s"] > 0).all()
+    claims = json.loads((results / "load_fit.json").read_text())["claims"]
+    assert [c for c in claims.values() if c["sentence"].startswith(label)]
+
+
+def test_a_changed_file_runs_the_stage_again(copy: Copy):
+    for stage in ("data", "serving_load@fit"):
+        assert copy.run("dvc", "repro", "-s", stage).returncode == 0
+    assert "didn't change" in copy.run("dvc", "repro", "-s", "--dry", "serving_load@fit").stdout
+    (copy.root / "extensions" / "serving" / "mine.py").write_text("# another thought\n")
+    assert "Running stage" in copy.run("dvc", "repro", "-s", "--dry", "serving_load@fit").stdout
+
+
+def yaml_of(text: str) -> dict:
+    import yaml
+
+    return yaml.safe_load(text)
