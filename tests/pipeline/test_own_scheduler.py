@@ -4,6 +4,7 @@ import json
 import re
 
 import pandas as pd
+import yaml
 
 from schedlab.lab.paths import find_root
 from tests.pipeline.conftest import Copy
@@ -19,14 +20,14 @@ def from_readme(language: str, words: str) -> str:
 
 def test_a_scheduler_in_a_file_of_its_own_gets_a_curve_and_a_row(copy: Copy):
     code = from_readme("python", "def schedule(self, state, now)")
-    assert len(code.strip().splitlines()) <= 10
+    assert len([line for line in code.splitlines() if line.strip()]) <= 10
     (copy.root / "extensions" / "serving" / "mine.py").write_text(code)
     entry = from_readme("yaml", "extensions.serving.mine").strip().removeprefix("- ")
-    copy.edit(lambda v: v["serving"]["load_fit"]["all"]["schedulers"].append(yaml_of(entry)))
+    copy.edit(lambda v: v["serving"]["load_fit"]["all"]["schedulers"].append(yaml.safe_load(entry)))
     for stage in ("data", "serving_load@fit"):
         done = copy.run("dvc", "repro", "-s", stage)
         assert done.returncode == 0, done.stderr
-    label = yaml_of(entry)["label"]
+    label = yaml.safe_load(entry)["label"]
     results = copy.root / "results" / "serving"
     curve = pd.read_parquet(results / "load_fit" / "latency.parquet").query("scheduler == @label")
     assert set(curve["rate"]) == {2.0, 4.0}
@@ -41,9 +42,3 @@ def test_a_changed_file_runs_the_stage_again(copy: Copy):
     assert "didn't change" in copy.run("dvc", "repro", "-s", "--dry", "serving_load@fit").stdout
     (copy.root / "extensions" / "serving" / "mine.py").write_text("# another thought\n")
     assert "Running stage" in copy.run("dvc", "repro", "-s", "--dry", "serving_load@fit").stdout
-
-
-def yaml_of(text: str) -> dict:
-    import yaml
-
-    return yaml.safe_load(text)
