@@ -11,6 +11,7 @@ from schedlab.lab.figures import Look, bars, canvas, curve, legend, looks_of, re
 from schedlab.serving.records import Run
 
 PREFILL, DECODE = "#0173b2", "#de8f05"
+LIVES = 40  # requests that can be told apart in one figure
 
 
 def latency_against_load(
@@ -105,7 +106,7 @@ def _strip(axes: Axes, batches: pd.DataFrame, begin: float, end: float) -> None:
 
 
 def request_lives(run: Run, label: str, *, begin: float, end: float) -> Figure:
-    """Draw the life of each request as a line: waiting, prefill, then a mark for every token.
+    """Draw the latest requests as lines: waiting, prefill, then a mark for every token.
 
     Parameters
     ----------
@@ -117,7 +118,7 @@ def request_lives(run: Run, label: str, *, begin: float, end: float) -> Figure:
         Span of time to draw, s.
     """
     requests = run.requests
-    seen = requests[(requests["arrival_s"] < end) & (requests["finish_s"] > begin)]
+    seen = requests[(requests["arrival_s"] < end) & (requests["finish_s"] > begin)].tail(LIVES)
     figure, axes = canvas(height=4.4)
     rows = np.arange(len(seen))
     ready = seen["arrival_s"] + seen["ttft_s"]
@@ -129,7 +130,7 @@ def request_lives(run: Run, label: str, *, begin: float, end: float) -> Figure:
         axes.hlines(rows, *times, colors=colour, label=words, linewidth=width)
     ticks = {"color": "#1d2329", "markersize": 4, "markeredgewidth": 0.5}
     axes.plot(*_tokens(run, seen, begin, end), "|", label="token", rasterized=True, **ticks)
-    axes.set(xlabel="time (s)", ylabel="request, by arrival", xlim=(begin, end), title=label)
+    axes.set(xlabel="time (s)", ylabel="latest requests, by arrival", xlim=(begin, end), title=label)
     axes.grid(visible=False)
     legend(figure, columns=4)
     return figure
