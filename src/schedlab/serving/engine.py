@@ -5,25 +5,23 @@ carries its decision out. A batch is atomic. By default finishing a prefill emit
 in the engine of the SLAI authors, and a request of ``d`` output tokens takes ``d`` decodes.
 """
 
-from collections.abc import Generator, Mapping
-from itertools import chain
-from math import isnan
-from numbers import Integral
+from collections.abc import Callable, Generator, Sequence
+from math import inf
+from typing import Any
 
 import pandas as pd
 import simpy
 
-from schedlab.serving import invariants
-from schedlab.serving.costs import CostModel, Work
-from schedlab.serving.invariants import ScheduleError, Violation
+from schedlab.serving.costs import CostModel
 from schedlab.serving.memory import TOTAL_BLOCKS, BlockMemory
-from schedlab.serving.records import BATCH_COLUMNS, MEMBER_COLUMNS, Columns, Run, collect_run
-from schedlab.serving.request import BatchEnd, Request, requests_from_table
-from schedlab.serving.schedulers.interface import Decision, Scheduler
-from schedlab.serving.state import State
+from schedlab.serving.records import Run, collect_run, join_runs
+from schedlab.serving.replica import FRUITLESS_PREEMPTIONS, PREEMPTIONS, Replica
+from schedlab.serving.request import Request, requests_from_table
+from schedlab.serving.routers import Router
+from schedlab.serving.schedulers import options
+from schedlab.serving.schedulers.interface import Scheduler
 
-FRUITLESS_PREEMPTIONS = 1000
-"""Preemptions without a single new token after which a schedule is held to be stuck."""
+__all__ = ["FRUITLESS_PREEMPTIONS", "Replica", "simulate", "simulate_fleet"]
 
 
 def simulate(
@@ -36,6 +34,9 @@ def simulate(
     watermark: float = 0.01,
     max_model_len: int = 8192,
     first_token_at_prefill: bool = False,
+    preemption: str = "recompute",
+    swap_block_s: float = 1e-4,
+    until_s: float = inf,
     check: bool = False,
     keep_members: bool = False,
 ) -> Run:
@@ -55,6 +56,15 @@ def simulate(
         Longest prompt plus output that the model takes.
     first_token_at_prefill
         Whether the batch that finishes a prefill emits a token, as in current engines.
+    preemption
+        What becomes of the KV cache of a preempted request: ``recompute`` forgets it, ``swap``
+        moves its blocks to host memory and back before it continues.
+    swap_block_s
+        Seconds to move one block, added to the batch that they are moved for. The default is
+        2 MiB at 20 GB/s.
+    until_s
+        Horizon, for loads that are not stable: requests arrive and batches begin before it
+        only; the last batch runs to its end.
     check
         Whether to check every invariant after every batch.
     keep_members
@@ -67,280 +77,139 @@ def simulate(
     ScheduleError
         If the scheduler asks for something impossible, or leaves requests unserved.
     """
-    queue = requests_from_table(requests)
-    memory = BlockMemory(total_blocks, block_size, watermark)
-    _check_scheduler(scheduler)
-    _check_servable(queue, memory, max_model_len)
-    replica = Replica(
-        simpy.Environment(),
+    env = simpy.Environment()
+    queue = _arriving(requests, until_s)
+    replica = _replica(
+        env,
+        queue,
         scheduler,
         cost_model,
-        memory,
+        total_blocks=total_blocks,
+        block_size=block_size,
+        watermark=watermark,
+        max_model_len=max_model_len,
         first_token_at_prefill=first_token_at_prefill,
+        preemption=preemption,
+        swap_block_s=swap_block_s,
+        until_s=until_s,
         check=check,
         keep_members=keep_members,
     )
-    env = replica.env
-    env.process(_arrive(env, queue, replica))
-    env.process(replica.serve())
-    env.run()
-    _check_all_served(replica, len(queue))
+    _serve(env, queue, [replica], lambda states, request: 0)
     return collect_run(replica.name, queue, replica.batches, total_blocks, replica.members)
 
 
-class Replica:
-    """One copy of the model with its own memory, queue and scheduler.
+def simulate_fleet(
+    requests: pd.DataFrame,
+    make_scheduler: Callable[[], Scheduler],
+    cost_model: CostModel,
+    *,
+    replicas: int,
+    router: Router,
+    **settings: Any,
+) -> Run:
+    """Serve all requests on several equal replicas behind a router.
 
     Parameters
     ----------
-    env
-        Clock that all replicas share.
-    scheduler, cost_model, memory, first_token_at_prefill, check, keep_members
+    requests, cost_model
         As in :func:`simulate`.
+    make_scheduler
+        Returns a scheduler of its own for each replica.
+    replicas
+        Number of replicas.
+    router
+        Says which replica gets a request when it arrives, see :mod:`schedlab.serving.routers`.
+    settings
+        Everything else that :func:`simulate` takes, for each replica.
 
-    Attributes
-    ----------
-    state
-        What the scheduler sees.
-    batches, members
-        Records of all batches.
-    num_arrived, num_finished, served_tokens
-        Totals.
+    Returns
+    -------
+    Run
+        Requests in order of arrival and the batches of all replicas, those of the first
+        replica first, both with a column ``replica``. One replica gives what
+        :func:`simulate` gives.
     """
+    options.count("replicas", replicas)
+    settings = simulate.__kwdefaults__ | settings  # equal defaults, written down once
+    env = simpy.Environment()
+    queue = _arriving(requests, settings["until_s"])
+    fleet = [
+        _replica(env, queue, make_scheduler(), cost_model, **settings) for _ in range(replicas)
+    ]
+    _serve(env, queue, fleet, router.choose)
+    blocks = settings["total_blocks"]
+    return join_runs(
+        [
+            collect_run(each.name, each.requests, each.batches, blocks, each.members)
+            for each in fleet
+        ]
+    )
 
-    def __init__(
-        self,
-        env: simpy.Environment,
-        scheduler: Scheduler,
-        cost_model: CostModel,
-        memory: BlockMemory,
-        *,
-        first_token_at_prefill: bool = False,
-        check: bool = False,
-        keep_members: bool = False,
-    ) -> None:
-        self.env = env
-        self.scheduler, self.cost_model = scheduler, cost_model
-        self.name = type(scheduler).__name__
-        self.state = State(memory)
-        self.batches = Columns(BATCH_COLUMNS)
-        self.members = Columns(MEMBER_COLUMNS) if keep_members else None
-        self.num_arrived = self.num_finished = self.served_tokens = 0
-        self._fruitless_preemptions = 0
-        self._emits = first_token_at_prefill
-        self._check = check
-        self._present: dict[int, Request] = {}
-        self._arrival = env.event()
 
-    def submit(self, request: Request) -> None:
-        """Take a request in; the next batch may hold it."""
-        self._present[request.request_id] = request
-        self.state.waiting.append(request)
-        self.num_arrived += 1
-        if not self._arrival.triggered:
-            self._arrival.succeed()
+def _arriving(requests: pd.DataFrame, until_s: float) -> list[Request]:
+    """Return the requests that arrive before the horizon, in order."""
+    if not until_s > 0:
+        raise ValueError(f"until_s must be > 0, got {until_s!r}")
+    queue = [each for each in requests_from_table(requests) if each.arrival_s < until_s]
+    if not queue:
+        raise ValueError(f"no request arrives before until_s = {until_s:g}; raise it")
+    return queue
 
-    def serve(self) -> Generator[simpy.Event, None, None]:
-        """Run batch after batch; wait for an arrival when there is nothing to do."""
-        while True:
-            decision = self._decide()
-            if not decision.tokens:
-                self._arrival = self.env.event()
-                yield self._arrival
-                yield self.env.timeout(0)  # let all that arrives at this time arrive
-                continue
-            start = self.env.now
-            prefills, decodes = self._start(decision)
-            work = self._work(prefills, decodes)
-            duration = self._duration(work)
-            running = len(self.state.running)
-            self._record(start, duration, work, decision)
-            yield self.env.timeout(duration)
-            self._finish(prefills, decodes, self.env.now - start)
-            if self._check:
-                self._check_all(work.tokens, running)
-            yield self.env.timeout(0)  # a request that arrives now belongs in the next batch
 
-    def error(self, what: str, request_id: int | None = None) -> ScheduleError:
-        """Return the error that says what the scheduler did wrong and where."""
-        where = "" if request_id is None else f", request {request_id}"
-        return ScheduleError(f"{self.name}, batch {self.state.num_batches}{where}: {what}")
+def _replica(
+    env: simpy.Environment,
+    queue: Sequence[Request],
+    scheduler: Scheduler,
+    cost_model: CostModel,
+    *,
+    total_blocks: int,
+    block_size: int,
+    watermark: float,
+    max_model_len: int,
+    **settings: Any,
+) -> Replica:
+    options.one_of("preemption", settings["preemption"], PREEMPTIONS)
+    options.real("swap_block_s", settings["swap_block_s"])
+    memory = BlockMemory(total_blocks, block_size, watermark)
+    _check_scheduler(scheduler)
+    _check_servable(queue, memory, max_model_len)
+    return Replica(env, scheduler, cost_model, memory, **settings)
 
-    def _decide(self) -> Decision:
-        if not self._present:
-            return Decision({})
-        decision = self.scheduler.schedule(self.state, self.env.now)
-        if isinstance(decision, Mapping):
-            decision = Decision(decision)
-        if not isinstance(decision, Decision):
-            raise self.error(
-                f"schedule must return {{request_id: tokens}} or a Decision, got {decision!r}"
-            )
-        if decision.preempted and not decision.tokens:
-            raise self.error("the batch preempts but does no work; use the blocks it frees")
-        return decision
 
-    def _start(self, decision: Decision) -> tuple[list[tuple[Request, int]], list[Request]]:
-        """Preempt, admit and allocate; return the prefill chunks and the decodes."""
-        self._fruitless_preemptions += len(decision.preempted)
-        if self._fruitless_preemptions > FRUITLESS_PREEMPTIONS:
-            raise self.error(
-                f"{self._fruitless_preemptions} preemptions since the last new token: requests "
-                "take each other's blocks in turn; raise total_blocks or watermark"
-            )
-        for request_id in decision.preempted:
-            self._preempt(self._find(request_id))
-        prefills: list[tuple[Request, int]] = []
-        decodes: list[Request] = []
-        memory = self.state.memory
-        for request_id, tokens in decision.tokens.items():
-            request = self._present.get(request_id) or self._find(request_id)
-            if not request.num_blocks:
-                self._admit(request)
-            if request.num_computed_tokens < request.num_prefill_tokens:
-                if not isinstance(tokens, Integral) or not 1 <= tokens <= request.prefill_left:
-                    raise self._wrong_tokens(request, tokens)
-                prefills.append((request, tokens))
-            else:
-                if tokens != 1:
-                    raise self._wrong_tokens(request, tokens)
-                if memory.needs_block(request):
-                    self._append(request)
-                decodes.append(request)
-        return prefills, decodes
-
-    def _find(self, request_id: int) -> Request:
-        request = self._present.get(request_id)
-        if request is None:
-            raise self.error("has not arrived, or has finished", request_id)
-        return request
-
-    def _preempt(self, request: Request) -> None:
-        if not request.num_blocks:
-            raise self.error("is preempted but owns no blocks", request.request_id)
-        self.state.memory.free(request)
-        request.restart()
-        self.state.running.remove(request)
-        self.state.waiting.insert(0, request)
-
-    def _admit(self, request: Request) -> None:
-        memory = self.state.memory
-        if not memory.can_allocate(request):
-            raise self.error(
-                f"its {request.num_tokens} tokens need {memory.blocks_for(request.num_tokens)} "
-                f"blocks, {memory.free_blocks} are free; admit it later or preempt",
-                request.request_id,
-            )
-        memory.allocate(request)
-        self.state.waiting.remove(request)
-        self.state.running.append(request)
-        if isnan(request.first_scheduled_s):  # a preempted request keeps its first time
-            request.first_scheduled_s = self.env.now
-
-    def _append(self, request: Request) -> None:
-        if self.state.memory.free_blocks < 1:
-            raise self.error("its decode needs a block, none is free; preempt", request.request_id)
-        self.state.memory.append(request)
-
-    def _wrong_tokens(self, request: Request, tokens: int) -> ScheduleError:
-        allowed = f"1 to {request.prefill_left}" if request.is_prefilling else "1 (it decodes)"
-        return self.error(f"got {tokens!r} tokens, allowed is {allowed}", request.request_id)
-
-    @staticmethod
-    def _work(prefills: list[tuple[Request, int]], decodes: list[Request]) -> Work:
-        return Work(
-            tuple((tokens, request.num_computed_tokens) for request, tokens in prefills),
-            len(decodes),
-            sum([request.num_tokens for request in decodes]),
-        )
-
-    def _duration(self, work: Work) -> float:
-        duration = self.cost_model(work)
-        if not 0 < duration < float("inf"):
-            raise self.error(f"the cost model gave {duration!r} s for {work}; a time > 0 is needed")
-        return duration
-
-    def _record(self, start: float, duration: float, work: Work, decision: Decision) -> None:
-        state, decode_tokens = self.state, work.decode_tokens
-        self.batches.append(
-            start,
-            duration,
-            work.tokens - decode_tokens,
-            decode_tokens,
-            len(decision.tokens),
-            state.memory.used_blocks,
-            len(state.waiting),
-            len(state.running),
-            len(decision.preempted),
-        )
-        self.served_tokens += work.tokens
-        if self.members is not None:
-            for request_id, tokens in decision.tokens.items():
-                row = (tokens, 0) if self._present[request_id].is_prefilling else (0, tokens)
-                self.members.append(state.num_batches, request_id, *row)
-
-    def _finish(
-        self, prefills: list[tuple[Request, int]], decodes: list[Request], duration: float
-    ) -> None:
-        """Hand out tokens, free what finished requests own, and note when the rest is ready."""
-        now, state = self.env.now, self.state
-        prefilled = [request for request, tokens in prefills if tokens == request.prefill_left]
-        for request, tokens in prefills:
-            request.num_computed_tokens += tokens
-        for request in prefilled:
-            if not request.token_times_s:
-                request.token_times_s.append(now)
-                request.num_output_tokens += self._emits
-                request.num_tokens += self._emits
-            elif self._emits:
-                self._emit(request, now)
-        for request in decodes:
-            request.num_computed_tokens += 1
-            self._emit(request, now)
-        if decodes:
-            self._fruitless_preemptions = 0
-        for request in chain(prefilled, decodes):
-            if request.num_output_tokens == request.max_tokens:
-                self._remove(request)
-        state.num_batches += 1
-        state.mean_batch_time_s += (duration - state.mean_batch_time_s) / state.num_batches
-        ready = BatchEnd(now, state.mean_batch_time_s, state.memory.use)
-        for request in chain(prefilled, decodes):
-            request.ready = ready
-
-    @staticmethod
-    def _emit(request: Request, now: float) -> None:
-        request.num_output_tokens += 1
-        request.num_tokens += 1
-        request.token_times_s.append(now)
-
-    def _remove(self, request: Request) -> None:
-        request.finish_s = self.env.now
-        self.state.memory.free(request)
-        self.state.running.remove(request)
-        del self._present[request.request_id]
-        self.num_finished += 1
-
-    def _check_all(self, tokens: int, running: int) -> None:
-        state = self.state
-        try:
-            invariants.check_bounds(self.scheduler, tokens, running)
-            invariants.check_blocks(state)
-            invariants.check_requests(state, self.num_arrived, self.num_finished)
-            invariants.check_progress(state)
-            invariants.check_throughput(self.cost_model, self.served_tokens, self.env.now)
-        except Violation as violation:
-            raise self.error(violation.what, violation.request_id) from violation
+def _serve(
+    env: simpy.Environment,
+    queue: Sequence[Request],
+    fleet: Sequence[Replica],
+    choose: Callable[..., int],
+) -> None:
+    env.process(_arrive(env, queue, fleet, choose))
+    for replica in fleet:
+        env.process(replica.serve())
+    env.run()
+    for replica in fleet:
+        _check_all_served(replica)
 
 
 def _arrive(
-    env: simpy.Environment, requests: list[Request], replica: Replica
+    env: simpy.Environment,
+    queue: Sequence[Request],
+    fleet: Sequence[Replica],
+    choose: Callable[..., int],
 ) -> Generator[simpy.Event, None, None]:
     """Submit every request at its time, those of equal time in their order."""
-    for request in requests:
+    states = [replica.state for replica in fleet]
+    for request in queue:
         while env.now < request.arrival_s:
             yield env.timeout(request.arrival_s - env.now)
-        replica.submit(request)
+            yield env.timeout(0)  # batches that end now have ended
+        index = choose(states, request)
+        if index not in range(len(fleet)):
+            raise ValueError(
+                f"router: request {request.request_id}: chose replica {index!r}, "
+                f"there are 0 to {len(fleet) - 1}"
+            )
+        fleet[index].submit(request)
 
 
 def _check_scheduler(scheduler: Scheduler) -> None:
@@ -349,16 +218,16 @@ def _check_scheduler(scheduler: Scheduler) -> None:
         raise ValueError(f"a scheduler needs schedule(state, now); {kind} has no method schedule")
 
 
-def _check_all_served(replica: Replica, requests: int) -> None:
-    if replica.num_finished < requests:
+def _check_all_served(replica: Replica) -> None:
+    state = replica.state
+    if not replica.stopped and (state.waiting or state.running):
         raise replica.error(
             "the batch is empty, but no request will arrive any more and "
-            f"{len(replica.state.waiting)} wait, {len(replica.state.running)} run; "
-            "name at least one of them"
+            f"{len(state.waiting)} wait, {len(state.running)} run; name at least one of them"
         )
 
 
-def _check_servable(requests: list[Request], memory: BlockMemory, max_model_len: int) -> None:
+def _check_servable(requests: Sequence[Request], memory: BlockMemory, max_model_len: int) -> None:
     for request in requests:
         tokens = request.num_prompt_tokens + request.max_tokens
         if tokens > max_model_len:

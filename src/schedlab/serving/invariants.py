@@ -1,6 +1,9 @@
 """What must hold for every batch, whoever scheduled it."""
 
+from collections.abc import Callable
+
 from schedlab.serving.costs import CostModel
+from schedlab.serving.request import Request
 from schedlab.serving.schedulers.interface import Scheduler
 from schedlab.serving.state import State
 
@@ -31,8 +34,18 @@ def check_bounds(scheduler: Scheduler, tokens: int, running: int) -> None:
         raise Violation(f"{running} requests own blocks, at most {most} may")
 
 
-def check_blocks(state: State) -> None:
-    """Every used block has one owner, nobody owns less than it needs, none is overdrawn."""
+def check_blocks(state: State, *, whole_prompts: bool = True, swap: bool = False) -> None:
+    """Every used block has one owner, nobody owns less than it needs, none is overdrawn.
+
+    Parameters
+    ----------
+    state
+        The replica's state.
+    whole_prompts
+        Whether a running request owns blocks for its whole prompt, or for what it computed.
+    swap
+        Whether waiting requests may have their KV cache in host memory.
+    """
     memory = state.memory
     owned = sum(request.num_blocks for request in state.running)
     if owned != memory.used_blocks or not 0 <= owned <= memory.total_blocks:
@@ -42,12 +55,21 @@ def check_blocks(state: State) -> None:
         )
     for request in state.running:
         # The newest output token gets its slot when it is read, by the next decode.
-        stored = max(1, request.num_tokens - (request.num_output_tokens > 0))
-        if request.num_blocks * memory.block_size < stored:
+        stored = request.num_tokens - (request.num_output_tokens > 0)
+        if not whole_prompts:
+            stored = min(stored, request.num_computed_tokens)
+        if request.num_blocks < max(1, memory.blocks_for(stored)):
             raise Violation(f"{request.num_blocks} blocks for {stored} tokens", request.request_id)
     for request in state.waiting:
-        if request.num_blocks or request.num_computed_tokens:
+        if request.num_blocks or (request.num_computed_tokens and not swap):
             raise Violation("waits but owns blocks", request.request_id)
+
+
+def check_backlog(state: State, tokens_to_come: Callable[[Request], int]) -> None:
+    """Hold the backlog to what remains to be processed, counted request by request."""
+    expected = sum(tokens_to_come(request) for request in (*state.waiting, *state.running))
+    if state.backlog_tokens != expected:
+        raise Violation(f"a backlog of {state.backlog_tokens} tokens, but {expected} are to come")
 
 
 def check_requests(state: State, arrived: int, finished: int) -> None:

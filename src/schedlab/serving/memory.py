@@ -55,23 +55,19 @@ class BlockMemory:
         """
         return self.blocks_for(tokens) + max(1, self.watermark_blocks) <= self.total_blocks
 
-    def can_allocate(self, request: Request) -> bool:
-        """Return whether all blocks of a waiting request are free now, watermark apart."""
-        return self.blocks_for(request.num_tokens) <= self.free_blocks
-
-    def allocate(self, request: Request) -> None:
-        """Give a waiting request the blocks of all its tokens."""
-        request.num_blocks = self.blocks_for(request.num_tokens)
-        self.used_blocks += request.num_blocks
+    def shortage(self, request: Request, tokens: int) -> int:
+        """Return the blocks that a request lacks to hold so many tokens."""
+        return max(0, self.blocks_for(tokens) - request.num_blocks)
 
     def needs_block(self, request: Request) -> bool:
         """Return whether the next decode of a request takes a new block."""
         return request.num_tokens > request.num_blocks * self.block_size
 
-    def append(self, request: Request) -> None:
-        """Give a decoding request one more block."""
-        request.num_blocks += 1
-        self.used_blocks += 1
+    def allocate(self, request: Request, tokens: int | None = None) -> None:
+        """Give a request the blocks that it lacks for so many tokens, by default for all it has."""
+        blocks = self.shortage(request, request.num_tokens if tokens is None else tokens)
+        request.num_blocks += blocks
+        self.used_blocks += blocks
 
     def free(self, request: Request) -> None:
         """Take all blocks back."""

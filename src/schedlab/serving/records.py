@@ -1,6 +1,7 @@
 """What a run leaves behind: tidy tables of requests and batches, and every TBT sample."""
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +19,8 @@ BATCH_COLUMNS = {
     "waiting": "q",
     "running": "q",
     "preemptions": "q",
+    "swapped_blocks": "q",
+    "backlog_tokens": "q",
 }
 MEMBER_COLUMNS = {"batch": "q", "request_id": "q", "prefill_tokens": "q", "decode_tokens": "q"}
 
@@ -47,12 +50,15 @@ class Run:
     scheduler
         Name of the scheduler.
     requests
-        One row per request in order of arrival: ``request_id, class, arrival_s,
+        One row per request that arrived, in order of arrival: ``request_id, class, arrival_s,
         prompt_tokens, output_tokens, tbt_limit_s, first_scheduled_s, ttft_s, finish_s,
-        tbt_mean_s, tbt_p50_s, tbt_p99_s, tbt_max_s, preemptions``.
+        tbt_mean_s, tbt_p50_s, tbt_p99_s, tbt_max_s, preemptions``. Times that lie beyond the
+        horizon of the run are NaN.
     batches
         One row per batch: ``start_s, duration_s, prefill_tokens, decode_tokens, requests``
-        (in the batch), ``used_blocks, waiting, running`` (while it runs), ``preemptions``.
+        (in the batch), ``used_blocks, waiting, running`` (while it runs), ``preemptions,
+        swapped_blocks`` (moved to or from the host before it), ``backlog_tokens`` (still to
+        process when it starts, outputs to come included).
     total_blocks
         KV blocks of the replica.
     tbt_samples_s, tbt_owner
@@ -87,8 +93,8 @@ def collect_run(
     members: Columns | None,
 ) -> Run:
     """Build the tables of a finished simulation."""
-    counts = np.array([len(request.token_times_s) - 1 for request in requests])
-    samples = np.concatenate([np.diff(request.token_times_s) for request in requests])
+    counts = np.array([max(0, len(request.token_times_s) - 1) for request in requests], int)
+    samples = np.concatenate([[], *[np.diff(request.token_times_s) for request in requests]])
     owner = np.repeat(np.arange(len(requests)), counts)
     table = _request_table(requests).assign(**_tbt_columns(samples, owner, counts))
     table["preemptions"] = [request.num_preemptions for request in requests]
@@ -103,11 +109,53 @@ def collect_run(
     )
 
 
+def join_runs(runs: Sequence[Run]) -> Run:
+    """Return the runs of several replicas as one, with a column ``replica``."""
+    requests = _numbered([run.requests for run in runs])
+    order = requests.sort_values(["arrival_s", "request_id"], kind="stable").index.to_numpy()
+    owners = np.concatenate(
+        [run.tbt_owner + first for run, first in zip(runs, _starts(runs, "requests"), strict=True)]
+    )
+    owners = np.argsort(order)[owners] if len(order) else owners
+    samples = np.concatenate([run.tbt_samples_s for run in runs])
+    by_request = np.argsort(owners, kind="stable")
+    return Run(
+        scheduler=runs[0].scheduler,
+        requests=requests.loc[order].reset_index(drop=True),
+        batches=_numbered([run.batches for run in runs]),
+        total_blocks=runs[0].total_blocks,
+        tbt_samples_s=samples[by_request],
+        tbt_owner=owners[by_request],
+        members=_join_members(runs),
+    )
+
+
+def _numbered(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    numbered = [table.assign(replica=index) for index, table in enumerate(tables)]
+    return pd.concat(numbered, ignore_index=True)
+
+
+def _starts(runs: Sequence[Run], table: str) -> np.ndarray:
+    """Return the row at which each run's table begins when they are put one below another."""
+    return np.cumsum([0, *[len(getattr(run, table)) for run in runs[:-1]]])
+
+
+def _join_members(runs: Sequence[Run]) -> pd.DataFrame | None:
+    if any(run.members is None for run in runs):
+        return None
+    firsts = _starts(runs, "batches")
+    tables = [
+        run.members.assign(batch=run.members["batch"] + first)
+        for run, first in zip(runs, firsts, strict=True)
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
 def _request_table(requests: list[Request]) -> pd.DataFrame:
     def column(name: str, dtype: type = float) -> np.ndarray:
         return np.array([getattr(request, name) for request in requests], dtype=dtype)
 
-    first_token_s = np.array([request.token_times_s[0] for request in requests])
+    first_token_s = np.array([(*request.token_times_s[:1], np.nan)[0] for request in requests])
     return pd.DataFrame(
         {
             "request_id": column("request_id", int),

@@ -38,6 +38,8 @@ class Request:
         Output tokens it will produce. Only the engine and an oracle look at this.
     tbt_limit_s
         Longest time allowed between two tokens; None if the request has no such limit.
+    priority
+        Rank for schedulers that go by one; the smaller number goes first, as in vLLM.
     num_tokens
         Prompt tokens and output tokens so far: the context of its next decode.
     num_output_tokens
@@ -45,7 +47,8 @@ class Request:
     num_prefill_tokens
         Tokens to prefill before it decodes. After a preemption that includes its own output.
     num_computed_tokens
-        Tokens processed since it was last admitted.
+        Tokens whose keys and values it has: processed since it was last admitted, or swapped
+        out with it.
     num_blocks
         KV blocks it owns; 0 exactly while it waits.
     ready
@@ -60,6 +63,7 @@ class Request:
     max_tokens: int
     request_class: str = "all"
     tbt_limit_s: float | None = None
+    priority: float = 0.0
     num_tokens: int = 0
     num_output_tokens: int = 0
     num_prefill_tokens: int = 0
@@ -82,13 +86,21 @@ class Request:
     @property
     def prefill_left(self) -> int:
         """Tokens still to prefill."""
-        return self.num_prefill_tokens - self.num_computed_tokens
+        return max(0, self.num_prefill_tokens - self.num_computed_tokens)
+
+    @property
+    def is_swapped(self) -> bool:
+        """Whether its KV cache waits in host memory."""
+        return not self.num_blocks and self.num_computed_tokens > 0
+
+    def slots_for(self, tokens: int) -> int:
+        """Return the tokens whose slots a batch needs that gives it so many."""
+        return self.num_computed_tokens + tokens if self.is_prefilling else self.num_tokens
 
     def restart(self) -> None:
         """Forget the KV cache: its own output is from now on part of what it must prefill."""
         self.num_computed_tokens = 0
         self.num_prefill_tokens = self.num_tokens
-        self.num_preemptions += 1
 
 
 def requests_from_table(table: pd.DataFrame) -> list[Request]:
@@ -98,7 +110,7 @@ def requests_from_table(table: pd.DataFrame) -> list[Request]:
     ----------
     table
         Columns ``request_id``, ``arrival_s``, ``prompt_tokens``, ``output_tokens`` and
-        optionally ``class`` and ``tbt_limit_s``; further columns are ignored.
+        optionally ``class``, ``tbt_limit_s`` and ``priority``; further columns are ignored.
 
     Raises
     ------
@@ -109,10 +121,11 @@ def requests_from_table(table: pd.DataFrame) -> list[Request]:
     table = table.sort_values(["arrival_s", "request_id"], kind="stable")
     classes = table["class"] if "class" in table else ["all"] * len(table)
     limits = table["tbt_limit_s"] if "tbt_limit_s" in table else [None] * len(table)
+    priorities = table["priority"] if "priority" in table else [0.0] * len(table)
     columns = [table[name].tolist() for name in REQUIRED_COLUMNS]
     return [
-        Request(*row, str(request_class), None if pd.isna(limit) else float(limit))
-        for *row, request_class, limit in zip(*columns, classes, limits, strict=True)
+        Request(*row, str(name), None if pd.isna(limit) else float(limit), float(priority))
+        for *row, name, limit, priority in zip(*columns, classes, limits, priorities, strict=True)
     ]
 
 
@@ -125,6 +138,9 @@ def _check_table(table: pd.DataFrame) -> None:
     if not table["request_id"].is_unique:
         twice = table["request_id"][table["request_id"].duplicated()].iloc[0]
         raise ValueError(f"request table: request_id {twice} occurs twice; ids must be unique")
+    if "priority" in table and table["priority"].isna().any():
+        where = table["request_id"][table["priority"].isna()].iloc[0]
+        raise ValueError(f"request table: priority of request {where} must be a number, got NaN")
     for name, lowest in zip(REQUIRED_COLUMNS[1:], (0, 1, 1), strict=True):
         bad = table[~(table[name] >= lowest)]
         if len(bad):

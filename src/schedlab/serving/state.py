@@ -23,6 +23,13 @@ class State:
         Arithmetic mean over all batches so far, 0 before the first one ends.
     num_batches
         Batches that have ended.
+    num_arrived
+        Requests that have arrived so far.
+    backlog_tokens
+        Tokens still to process for all requests that are here, outputs to come included. Only
+        an oracle can know this.
+    memo
+        What the scheduler left with its last decision; None once the replica has run empty.
     """
 
     memory: BlockMemory
@@ -30,6 +37,9 @@ class State:
     running: list[Request] = field(default_factory=list)
     mean_batch_time_s: float = 0.0
     num_batches: int = 0
+    num_arrived: int = 0
+    backlog_tokens: int = 0
+    memo: object = None
 
     @property
     def prefilling(self) -> list[Request]:

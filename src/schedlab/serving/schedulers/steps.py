@@ -27,7 +27,7 @@ class Draft:
     state
         The replica's state.
     token_budget
-        Tokens that prefills may fill the batch up to.
+        Tokens that prefills may fill the batch up to; infinite if nothing limits them.
 
     Attributes
     ----------
@@ -39,9 +39,10 @@ class Draft:
         Requests that own blocks.
     """
 
-    def __init__(self, state: State, token_budget: int) -> None:
+    def __init__(self, state: State, token_budget: float) -> None:
         self._state = state
         self._block_size = state.memory.block_size
+        self._grown: dict[int, int] = {}
         self.tokens: dict[int, int] = {}
         self.preempted: list[Request] = []
         self.tokens_left = token_budget
@@ -65,10 +66,34 @@ class Draft:
         self.tokens_left -= 1
         return True
 
+    def decode_reserved(self, requests: Iterable[Request]) -> None:
+        """Let requests decode that own the blocks for all their tokens to come."""
+        for request in requests:
+            self.tokens[request.request_id] = 1
+            self.tokens_left -= 1
+
+    def lacks(self, request: Request, tokens: int) -> int:
+        """Return the blocks that are missing for a request to get so many tokens."""
+        shortage = self._state.memory.shortage(request, request.slots_for(tokens))
+        return max(0, shortage - self.free_blocks)
+
+    def extend(self, request: Request, tokens: int) -> None:
+        """Give tokens to a running or waiting request, with blocks for these tokens only."""
+        blocks = self._state.memory.shortage(request, request.slots_for(tokens))
+        self._grown[request.request_id] = blocks
+        self.free_blocks -= blocks
+        self.active += not request.num_blocks
+        self.tokens[request.request_id] = tokens
+        self.tokens_left -= tokens
+
     def preempt(self, request: Request) -> None:
-        """Free all blocks of a request; it will wait in front and be computed again."""
+        """Free all blocks of a running request, those that it got in this draft too.
+
+        It will wait in front.
+        """
         self.preempted.append(request)
-        self.free_blocks += request.num_blocks
+        self.free_blocks += request.num_blocks + self._grown.pop(request.request_id, 0)
+        self.tokens_left += self.tokens.pop(request.request_id, 0)
         self.active -= 1
 
     def prefill(self, request: Request) -> None:
@@ -84,11 +109,18 @@ class Draft:
         queue = [*reversed(self.preempted), *self._state.waiting]
         return sorted(queue, key=by_length) if order == "spf" else queue
 
-    def admit(self, queue: Iterable[Request], max_num_seqs: int, *, whole: bool = False) -> None:
+    def admit(
+        self,
+        queue: Iterable[Request],
+        max_num_seqs: int,
+        *,
+        whole: bool = False,
+        reserve: int | None = None,
+    ) -> None:
         """Start prompts in the given order until one does not fit: nobody overtakes.
 
-        A request that this draft preempted does not start again in the same batch, and those
-        behind it wait with it.
+        A request that was swapped out continues where it stopped. One that this draft preempted
+        does not start again in the same batch, and those behind it wait with it.
 
         Parameters
         ----------
@@ -98,25 +130,29 @@ class Draft:
             Most requests that may own blocks.
         whole
             Admit only prompts that fit the budget as a whole, instead of a first chunk.
+        reserve
+            Tokens that a request gets blocks for; then no watermark is kept, because nobody
+            grows. By default those that it has, above the watermark.
         """
         memory = self._state.memory
+        spare = memory.watermark_blocks if reserve is None else 0
         for request in queue:
-            blocks = memory.blocks_for(request.num_tokens)
-            needed = request.num_tokens if whole else 1
+            blocks = memory.blocks_for(max(request.num_tokens, reserve or 0))
+            wanted = request.prefill_left or 1
             if (
                 request.num_blocks  # preempted just now
-                or self.tokens_left < needed
+                or self.tokens_left < (wanted if whole else 1)
                 or self.active >= max_num_seqs
-                or self.free_blocks - blocks < memory.watermark_blocks
+                or self.free_blocks - blocks < spare
             ):
                 return
             self.free_blocks -= blocks
             self.active += 1
-            self._chunk(request, request.num_tokens)
+            self._chunk(request, wanted)
 
-    def decision(self) -> Decision:
+    def decision(self, memo: object = None) -> Decision:
         """Return the finished batch."""
-        return Decision(self.tokens, [request.request_id for request in self.preempted])
+        return Decision(self.tokens, [request.request_id for request in self.preempted], memo)
 
     def _chunk(self, request: Request, wanted: int) -> None:
         chunk = min(wanted, self.tokens_left)
