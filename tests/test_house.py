@@ -78,14 +78,24 @@ def test_notebooks_are_stored_clean(path: Path):
     assert not re.search(r'"/(home|root|Users|work)/', path.read_text())
 
 
+def defaults(notebook: Path) -> dict[str, object]:
+    """Return what a notebook's parameters cell sets, without running it."""
+    cells = json.loads(notebook.read_text())["cells"]
+    tagged = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
+    tree = ast.parse("".join(tagged[0]["source"]) if tagged else "")
+    return {node.targets[0].id: ast.literal_eval(node.value) for node in tree.body}
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.name)
-def test_notebooks_start_small(path: Path):
-    text = "".join(
-        "".join(cell["source"])
-        for cell in json.loads(path.read_text())["cells"]
-        if "parameters" in cell["metadata"].get("tags", [])
-    )
-    assert not text or 'scale = "smoke"' in text
+def test_a_notebook_opens_at_the_smoke_size_of_one_of_its_stages(path: Path):
+    given = defaults(path)
+    if not given:
+        return
+    assert given.pop("scale") == "smoke"
+    assert given.pop("output_folder").startswith("results/scratch/")
+    everything = yaml.safe_load((ROOT / "params.yaml").read_text())[path.parent.name]
+    sections = [{**parts["all"], **parts["smoke"]} for parts in everything.values()]
+    assert given in sections
 
 
 def modules_used(source: str) -> set[str]:

@@ -2,7 +2,14 @@
 
 from typing import Annotated, Self
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, field_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+)
 from pydantic import model_validator as check_model
 
 from schedlab.data.load import check_name
@@ -110,8 +117,42 @@ class LoadParameters(Scene):
         return self
 
 
+class OffsetParameters(Scene):
+    """Parameters of the study of SLAI's offset, memory and user priority.
+
+    Attributes
+    ----------
+    offsets
+        Fixed offsets to try, in mean batch times.
+    scarce_blocks
+        KV-cache blocks of the second machine, with less memory than ``blocks``.
+    rate, requests
+        Arrival rate in requests/s, and requests a run.
+    priority_rate, priority_requests
+        The same for the comparison with user priority, which needs many requests, since few
+        users pay.
+    seeds
+        One paired run each.
+    """
+
+    offsets: Annotated[list[NonNegativeFloat], Field(min_length=2)]
+    scarce_blocks: PositiveInt
+    rate: PositiveFloat
+    requests: PositiveInt
+    priority_rate: PositiveFloat
+    priority_requests: PositiveInt
+    seeds: Seeds
+
+    @check_model(mode="after")
+    def _second_machine_is_smaller(self) -> Self:
+        if self.scarce_blocks >= self.blocks:
+            raise ValueError(f"scarce_blocks: {self.scarce_blocks} is not below {self.blocks}")
+        return self
+
+
 MODELS: dict[str, type[Parameters]] = {
     "batch": BatchParameters,
     "load_fit": LoadParameters,
     "load_sharegpt": LoadParameters,
+    "offsets": OffsetParameters,
 }

@@ -1,0 +1,1 @@
+"""Serving experiments: parameters in, tidy tables out."""
