@@ -1,12 +1,13 @@
 """Metrics of runs: latency percentiles by class, service-level objectives, capacity."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 from scipy import optimize
 
+from schedlab.serving.histogram import TimeHistogram
 from schedlab.serving.records import Run
 
 PERCENTILES = (50, 90, 99)
@@ -36,13 +37,19 @@ def _summary(run: Run, name: str, group: pd.DataFrame) -> dict[str, object]:
     }
 
 
-def _distribution(name: str, values: np.ndarray) -> dict[str, float]:
+def _distribution(name: str, values: np.ndarray | TimeHistogram) -> dict[str, float]:
     if not values.size:
         return {f"{name}_mean_s": np.nan} | {f"{name}_p{q}_s": np.nan for q in PERCENTILES}
-    points = np.percentile(values, PERCENTILES)
+    points = _percentiles(values, PERCENTILES)
     return {f"{name}_mean_s": values.mean()} | {
         f"{name}_p{q}_s": point for q, point in zip(PERCENTILES, points, strict=True)
     }
+
+
+def _percentiles(values: np.ndarray | TimeHistogram, points: Sequence[float]) -> np.ndarray:
+    if isinstance(values, TimeHistogram):
+        return values.percentiles(points)
+    return np.percentile(values, points)
 
 
 def summarize_batches(run: Run) -> dict[str, float]:
@@ -105,8 +112,8 @@ class SLO:
         return all(_p99(run.tbt_s(name)) <= limit for name, limit in limits.items())
 
 
-def _p99(samples: np.ndarray) -> float:
-    return float(np.percentile(samples, 99)) if samples.size else 0.0
+def _p99(samples: np.ndarray | TimeHistogram) -> float:
+    return float(_percentiles(samples, [99])[0]) if samples.size else 0.0
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,13 @@
 """What a run leaves behind: tidy tables of requests and batches, and every TBT sample."""
 
 from array import array
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
+from schedlab.serving.histogram import TimeHistogram, total
 from schedlab.serving.request import Request
 
 BATCH_COLUMNS = {
@@ -23,6 +24,7 @@ BATCH_COLUMNS = {
     "backlog_tokens": "q",
 }
 MEMBER_COLUMNS = {"batch": "q", "request_id": "q", "prefill_tokens": "q", "decode_tokens": "q"}
+TBT_COLUMNS = ("tbt_mean_s", "tbt_p50_s", "tbt_p99_s", "tbt_max_s")
 
 
 class Columns:
@@ -67,6 +69,8 @@ class Run:
     members
         If asked for, one row per request in a batch, in batch order: ``batch, request_id,
         prefill_tokens, decode_tokens``.
+    tbt_histograms
+        Of a compact run, by class: it holds these in place of ``batches`` and TBT samples.
     """
 
     scheduler: str
@@ -76,9 +80,13 @@ class Run:
     tbt_samples_s: np.ndarray = field(repr=False)
     tbt_owner: np.ndarray = field(repr=False)
     members: pd.DataFrame | None = field(default=None, repr=False)
+    tbt_histograms: dict[str, TimeHistogram] | None = field(default=None, repr=False)
 
-    def tbt_s(self, request_class: str | None = None) -> np.ndarray:
-        """Return the TBT samples of one class of requests, or of all."""
+    def tbt_s(self, request_class: str | None = None) -> np.ndarray | TimeHistogram:
+        """Return the TBT samples of one class of requests, or of all; of a compact run, counts."""
+        if self.tbt_histograms is not None:
+            every = self.tbt_histograms
+            return total(every.values()) if request_class is None else every[request_class]
         if request_class is None:
             return self.tbt_samples_s
         rows = (self.requests["class"] == request_class).to_numpy()
@@ -96,11 +104,10 @@ def collect_run(
     counts = np.array([max(0, len(request.token_times_s) - 1) for request in requests], int)
     samples = np.concatenate([[], *[np.diff(request.token_times_s) for request in requests]])
     owner = np.repeat(np.arange(len(requests)), counts)
-    table = _request_table(requests).assign(**_tbt_columns(samples, owner, counts))
-    table["preemptions"] = [request.num_preemptions for request in requests]
+    classes = [request.request_class for request in requests]
     return Run(
         scheduler=scheduler,
-        requests=table,
+        requests=request_table(_columns(requests), classes, tbt_columns(samples, counts)),
         batches=batches.table(),
         total_blocks=total_blocks,
         tbt_samples_s=samples,
@@ -151,49 +158,92 @@ def _join_members(runs: Sequence[Run]) -> pd.DataFrame | None:
     return pd.concat(tables, ignore_index=True)
 
 
-def _request_table(requests: list[Request]) -> pd.DataFrame:
-    def column(name: str, dtype: type = float) -> np.ndarray:
+def compacted(run: Run) -> Run:
+    """Return a run without batches and TBT samples, but with histograms of these by class."""
+    histograms = {}
+    for name in sorted(set(run.requests["class"])):
+        histograms[name] = TimeHistogram()
+        histograms[name].add(run.tbt_s(name))
+    return replace(
+        run,
+        batches=run.batches[:0],
+        tbt_samples_s=run.tbt_samples_s[:0],
+        tbt_owner=run.tbt_owner[:0],
+        tbt_histograms=histograms,
+    )
+
+
+def _columns(requests: list[Request]) -> dict[str, np.ndarray]:
+    def column(name: str, dtype: type) -> np.ndarray:
         return np.array([getattr(request, name) for request in requests], dtype=dtype)
 
-    first_token_s = np.array([(*request.token_times_s[:1], np.nan)[0] for request in requests])
+    times = ("arrival_s", "tbt_limit_s", "first_scheduled_s", "finish_s")
+    counts = ("request_id", "num_prompt_tokens", "num_output_tokens", "num_preemptions")
+    first_token_s = [(*request.token_times_s[:1], np.nan)[0] for request in requests]
+    return {
+        **{name: column(name, float) for name in times},
+        **{name: column(name, int) for name in counts},
+        "first_token_s": np.array(first_token_s),
+    }
+
+
+def request_table(
+    columns: Mapping[str, np.ndarray], classes: list[str], tbt: Mapping[str, np.ndarray]
+) -> pd.DataFrame:
+    """Return the table of requests from columns with the names of :class:`Request`.
+
+    Parameters
+    ----------
+    columns
+        Also ``first_token_s``, when the first prefill ended.
+    classes
+        Class of each request.
+    tbt
+        As :func:`tbt_columns` returns it.
+    """
     return pd.DataFrame(
         {
-            "request_id": column("request_id", int),
-            "class": [request.request_class for request in requests],
-            "arrival_s": column("arrival_s"),
-            "prompt_tokens": column("num_prompt_tokens", int),
-            "output_tokens": column("num_output_tokens", int),
-            "tbt_limit_s": column("tbt_limit_s"),
-            "first_scheduled_s": column("first_scheduled_s"),
-            "ttft_s": first_token_s - column("arrival_s"),
-            "finish_s": column("finish_s"),
+            "request_id": columns["request_id"],
+            "class": classes,
+            "arrival_s": columns["arrival_s"],
+            "prompt_tokens": columns["num_prompt_tokens"],
+            "output_tokens": columns["num_output_tokens"],
+            "tbt_limit_s": columns["tbt_limit_s"],
+            "first_scheduled_s": columns["first_scheduled_s"],
+            "ttft_s": columns["first_token_s"] - columns["arrival_s"],
+            "finish_s": columns["finish_s"],
+            **{name: tbt[name] for name in TBT_COLUMNS},
+            "preemptions": columns["num_preemptions"],
         }
     )
 
 
-def _tbt_columns(
-    samples: np.ndarray, owner: np.ndarray, counts: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Mean, median, 99th percentile and maximum of each request's samples, NaN without any."""
-    samples = samples[np.lexsort((samples, owner))]
+def tbt_columns(samples: np.ndarray, counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Mean, median, 99th percentile and maximum of each request's samples, NaN without any.
+
+    Parameters
+    ----------
+    samples
+        Of one request after the other.
+    counts
+        Number of samples of each request.
+    """
+    samples = samples.copy()
     some = counts > 0
-    first = (np.cumsum(counts) - counts)[some]
-    last = first + counts[some] - 1
+    last = np.cumsum(counts)[some] - 1
+    first = last - counts[some] + 1
+    for start, end in zip(first.tolist(), last.tolist(), strict=True):
+        samples[start : end + 1].sort()
 
     def quantile(q: float) -> np.ndarray:
-        at = first + q * (last - first)
-        low = np.floor(at).astype(int)
+        within = q * (last - first)
+        low = first + np.floor(within).astype(int)
         high = np.minimum(low + 1, last)
-        return samples[low] + (at - low) * (samples[high] - samples[low])
+        return samples[low] + (within % 1) * (samples[high] - samples[low])
 
     mean = np.add.reduceat(samples, first) / counts[some] if some.any() else samples
-    columns = {
-        "tbt_mean_s": mean,
-        "tbt_p50_s": quantile(0.5),
-        "tbt_p99_s": quantile(0.99),
-        "tbt_max_s": samples[last],
-    }
-    return {name: _spread(values, some) for name, values in columns.items()}
+    columns = (mean, quantile(0.5), quantile(0.99), samples[last])
+    return {name: _spread(values, some) for name, values in zip(TBT_COLUMNS, columns, strict=True)}
 
 
 def _spread(values: np.ndarray, where: np.ndarray) -> np.ndarray:

@@ -117,8 +117,7 @@ def requests_from_table(table: pd.DataFrame) -> list[Request]:
     ValueError
         If a column is missing, an id occurs twice, or a number is out of range.
     """
-    _check_table(table)
-    table = table.sort_values(["arrival_s", "request_id"], kind="stable")
+    table = in_order(table)
     classes = table["class"] if "class" in table else ["all"] * len(table)
     limits = table["tbt_limit_s"] if "tbt_limit_s" in table else [None] * len(table)
     priorities = table["priority"] if "priority" in table else [0.0] * len(table)
@@ -127,6 +126,12 @@ def requests_from_table(table: pd.DataFrame) -> list[Request]:
         Request(*row, str(name), None if pd.isna(limit) else float(limit), float(priority))
         for *row, name, limit, priority in zip(*columns, classes, limits, priorities, strict=True)
     ]
+
+
+def in_order(table: pd.DataFrame) -> pd.DataFrame:
+    """Check a request table and return it in order of arrival, ties by ``request_id``."""
+    _check_table(table)
+    return table.sort_values(["arrival_s", "request_id"], kind="stable")
 
 
 def _check_table(table: pd.DataFrame) -> None:

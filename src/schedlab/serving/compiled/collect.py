@@ -1,0 +1,104 @@
+"""From the compiled engine's arrays to the tables of a run."""
+
+import numpy as np
+import pandas as pd
+
+from schedlab.serving.compiled.layout import Replica
+from schedlab.serving.compiled.prepare import add_slots, tbt_limits
+from schedlab.serving.histogram import TimeHistogram
+from schedlab.serving.records import TBT_COLUMNS, Run, request_table, tbt_columns
+
+
+class Collector:
+    """Carries off what fills up the arrays of a replica while it runs.
+
+    Parameters
+    ----------
+    table
+        The replica's requests in order.
+    compact
+        Whether to keep neither batches nor TBT samples.
+    """
+
+    def __init__(self, table: pd.DataFrame, compact: bool) -> None:
+        self._table, self._compact = table, compact
+        classes = table["class"].tolist() if "class" in table else ["all"] * len(table)
+        self._classes = list(map(str, classes))
+        self._histograms = {name: TimeHistogram() for name in sorted(set(self._classes))}
+        self._times = {
+            name: np.full(len(table), np.nan) for name in ("first_token_s", *TBT_COLUMNS)
+        }
+        self._left = np.ones(len(table), dtype=bool)
+        self._batches: list[np.ndarray] = []
+
+    def make_room(self, replica: Replica) -> Replica:
+        """Empty what is full; return the replica to go on with."""
+        self._take_rows(replica)
+        if not self._compact:
+            return replica
+        state = replica.state[0]
+        done = replica.done[: state["num_done"]]
+        self._summarize(replica, done)
+        free = state["num_free_slots"]
+        replica.slots[free : free + len(done)] = replica.requests["offset"][done]
+        state["num_free_slots"] += len(done)
+        state["num_done"] = 0
+        return add_slots(replica) if 2 * state["num_free_slots"] < len(replica.slots) else replica
+
+    def run(self, replica: Replica, scheduler: str) -> Run:
+        """Return the tables of a replica that has served all."""
+        self._take_rows(replica)
+        samples, counts = self._summarize(replica, np.flatnonzero(self._left))
+        if self._compact:
+            samples, counts = samples[:0], counts[:0]
+        return Run(
+            scheduler=scheduler,
+            requests=self._request_table(replica.requests),
+            batches=pd.DataFrame(np.concatenate(self._batches)),
+            total_blocks=int(replica.rules["total_blocks"][0]),
+            tbt_samples_s=samples,
+            tbt_owner=np.repeat(np.arange(len(counts)), counts),
+            tbt_histograms=self._histograms if self._compact else None,
+        )
+
+    def _take_rows(self, replica: Replica) -> None:
+        rows = replica.rows[: replica.state["num_rows"][0]]
+        self._batches.append(rows[:0] if self._compact else rows.copy())
+        replica.state["num_rows"] = 0
+
+    def _summarize(self, replica: Replica, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Note what matters of the times of some requests; return samples and their counts."""
+        requests = replica.requests[which]
+        samples, counts = tbt_samples(replica.times_s, requests["offset"], requests["num_times"])
+        some = requests["num_times"] > 0
+        self._times["first_token_s"][which[some]] = replica.times_s[requests["offset"][some]]
+        for name, values in tbt_columns(samples, counts).items():
+            self._times[name][which] = values
+        if self._compact:
+            owners = np.repeat(np.array(self._classes, dtype=object)[which], counts)
+            for name, histogram in self._histograms.items():
+                histogram.add(samples[owners == name])
+        self._left[which] = False
+        return samples, counts
+
+    def _request_table(self, requests: np.ndarray) -> pd.DataFrame:
+        ours = ("arrival_s", "first_scheduled_s", "finish_s")
+        columns = {name: requests[name] for name in ours} | {
+            "request_id": self._table["request_id"].to_numpy(np.int64),
+            "num_prompt_tokens": self._table["prompt_tokens"].to_numpy(np.int64),
+            "num_output_tokens": requests["num_output_tokens"].astype(np.int64),
+            "tbt_limit_s": tbt_limits(self._table),
+            "first_token_s": self._times.pop("first_token_s"),
+            "num_preemptions": requests["num_preemptions"].astype(np.int64),
+        }
+        return request_table(columns, self._classes, self._times)
+
+
+def tbt_samples(
+    times_s: np.ndarray, offsets: np.ndarray, num_times: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the gaps between the token times of one request after the other, and their counts."""
+    counts = np.maximum(num_times - 1, 0).astype(np.int64)
+    starts = np.cumsum(counts) - counts
+    places = np.arange(counts.sum()) + np.repeat(offsets - starts, counts)
+    return times_s[places + 1] - times_s[places], counts

@@ -1,0 +1,179 @@
+"""The compiled loop over batches, the twin of :class:`schedlab.serving.engine.Replica`."""
+
+from math import ceil
+
+import numpy as np
+
+from schedlab.serving.compiled.jit import cached, called, inlined
+from schedlab.serving.compiled.layout import SLAI, STAIRCASE, Replica
+from schedlab.serving.compiled.policies import schedule
+from schedlab.serving.compiled.steps import begin_batch, push, release, tokens_to_come
+
+SERVED, NEEDS_ROOM, FAILED = range(3)
+
+
+@cached
+def advance(replica: Replica) -> int:
+    """Run batch after batch until all is served, an array is full, or nothing can go on."""
+    state, requests = replica.state[0], replica.requests
+    while state.num_finished < len(requests) and state.now < replica.rules[0].until_s:
+        arrive(replica)
+        if lacks_room(replica):
+            return NEEDS_ROOM
+        begin_batch(replica)
+        if state.num_arrived > state.num_finished:
+            schedule(replica)
+        if state.num_members == 0:
+            if state.num_preempted > 0 or state.num_arrived == len(requests):
+                return FAILED
+            state.now = requests[state.num_arrived].submitted_s
+            continue
+        if not run_batch(replica):
+            return FAILED
+    return SERVED
+
+
+@called
+def arrive(replica: Replica) -> None:
+    """Take in all that has arrived by now."""
+    state, requests = replica.state[0], replica.requests
+    while state.num_arrived < len(requests):
+        i = state.num_arrived
+        if requests[i].submitted_s > state.now:
+            return
+        requests[i].place = i
+        push(replica, i)
+        state.num_arrived += 1
+        state.backlog_tokens += tokens_to_come(replica, i)
+
+
+@inlined
+def lacks_room(replica: Replica) -> bool:
+    """Return whether the next batch might not find room for its row or for token times."""
+    state, rules = replica.state[0], replica.rules[0]
+    if state.num_rows == len(replica.rows):
+        return True
+    admitted = min(rules.max_num_seqs, state.num_waiting, rules.total_blocks)
+    return len(replica.slots) > 0 and state.num_free_slots < admitted
+
+
+@inlined
+def run_batch(replica: Replica) -> bool:
+    """Let the batch take its time; return False where the plain engine would refuse it."""
+    state, rules = replica.state[0], replica.rules[0]
+    state.fruitless_preemptions += state.num_preempted
+    duration = seconds(replica)
+    if state.fruitless_preemptions > rules.most_fruitless or not 0 < duration < np.inf:
+        return False
+    start = state.now
+    record(replica, duration)
+    state.now = start + duration
+    finished = hand_out(replica)
+    if state.decode_tokens > 0:
+        state.fruitless_preemptions = 0
+    state.num_batches += 1
+    passed = state.now - start
+    state.mean_batch_time_s += (passed - state.mean_batch_time_s) / state.num_batches
+    if rules.scheduler == SLAI:
+        set_deadlines(replica)
+    if finished or state.num_preempted > 0:
+        drop_idle(replica)
+    return True
+
+
+@inlined
+def seconds(replica: Replica) -> float:
+    """Return what the batch costs, operation for operation as in ``serving.costs``."""
+    state, rules = replica.state[0], replica.rules[0]
+    tokens = state.prefill_tokens + state.decode_tokens
+    if rules.cost == STAIRCASE:
+        return rules.pass_s * ceil(tokens / rules.tile_tokens) + rules.token_s * tokens
+    return linear(replica, tokens) + rules.kv_read_s * state.decode_context
+
+
+@inlined
+def linear(replica: Replica, tokens: int) -> float:
+    """Return the measured table's time, piecewise linear."""
+    points, point_s = replica.points, replica.point_s
+    after = 1
+    while after < len(points) and points[after] <= tokens:
+        after += 1
+    x, y = points[after - 1], point_s[after - 1]
+    if after == len(points):
+        return y + replica.rules[0].slope_beyond_s * (tokens - x)
+    slope = (point_s[after] - y) / (points[after] - x)
+    return y + slope * (tokens - x)
+
+
+@inlined
+def record(replica: Replica, duration: float) -> None:
+    """Write the row of the batch that starts now."""
+    state = replica.state[0]
+    row = replica.rows[state.num_rows]
+    state.num_rows += 1
+    row.start_s = state.now
+    row.duration_s = duration
+    row.prefill_tokens = state.prefill_tokens
+    row.decode_tokens = state.decode_tokens
+    row.requests = state.num_members
+    row.used_blocks = replica.rules[0].total_blocks - state.free_blocks
+    row.waiting = state.num_waiting
+    row.running = state.active
+    row.preemptions = state.num_preempted
+    row.swapped_blocks = 0
+    row.backlog_tokens = state.backlog_tokens
+    state.backlog_tokens -= state.prefill_tokens + state.decode_tokens
+
+
+@inlined
+def hand_out(replica: Replica) -> bool:
+    """Give every member its tokens; return whether any finished."""
+    state = replica.state[0]
+    before = state.num_finished
+    for at in range(state.num_members):
+        i = replica.members[at]
+        request = replica.requests[i]
+        decodes = request.num_computed_tokens >= request.num_prefill_tokens
+        request.num_computed_tokens += request.scheduled
+        if request.num_computed_tokens < request.num_prefill_tokens:
+            continue
+        emits = decodes or replica.rules[0].first_token_at_prefill
+        if emits or request.num_times == 0:
+            replica.times_s[request.offset + request.num_times] = state.now
+            request.num_times += 1
+        if emits:
+            request.num_tokens += 1
+            request.num_output_tokens += 1
+        if request.num_output_tokens == request.max_tokens:
+            request.finish_s = state.now
+            release(replica, i)
+            replica.done[state.num_done] = i
+            state.num_done += 1
+            state.num_finished += 1
+    return state.num_finished > before
+
+
+@inlined
+def set_deadlines(replica: Replica) -> None:
+    """Rank all that decode next by last schedulable time, see ``schedulers.slai``."""
+    state, rules = replica.state[0], replica.rules[0]
+    use = (rules.total_blocks - state.free_blocks) / rules.total_blocks
+    theta = rules.above if use >= rules.memory_limit else rules.below
+    for at in range(state.num_members):
+        i = replica.members[at]
+        request = replica.requests[i]
+        if request.num_blocks > 0 and request.num_computed_tokens >= request.num_prefill_tokens:
+            request.rank_s = state.now + request.limit_s - theta * state.mean_batch_time_s
+            request.rank = i
+
+
+@called
+def drop_idle(replica: Replica) -> None:
+    """Close the gaps that requests without blocks left among the running."""
+    state, running = replica.state[0], replica.running
+    kept = 0
+    for at in range(state.num_running):
+        if replica.requests[running[at]].num_blocks > 0:
+            running[kept] = running[at]
+            kept += 1
+    state.num_running = kept
