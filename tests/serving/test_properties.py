@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 from schedlab.serving.costs import ADA_MISTRAL7B, TileStaircase
 from schedlab.serving.engine import simulate
 from schedlab.serving.invariants import ScheduleError
-from schedlab.serving.schedulers import SLAI, Sarathi, VLLMv0
+from schedlab.serving.schedulers import (
+    RAD,
+    SLAI,
+    FasterTransformer,
+    Orca,
+    Priority,
+    Sarathi,
+    StaticSplit,
+    VLLMv0,
+    VLLMv1,
+)
 
 SCHEDULERS = {
     "sarathi fcfs": lambda: Sarathi(token_budget=64, max_num_seqs=6),
@@ -20,7 +30,19 @@ SCHEDULERS = {
     "slai priority": lambda: SLAI(
         user_priority=True, token_budget=16, max_num_seqs=6, limit_total_decodes=2
     ),
+    "rad": lambda: RAD(b_col=6, b_lcm=32),
+    "rad in cycles": lambda: RAD(b_col=6, b_lcm=32, prefills_per_cycle=3),
+    "static split": lambda: StaticSplit(prefills=2, decodes=3, token_budget=32, max_num_seqs=6),
+    "vllm v1": lambda: VLLMv1(max_num_batched_tokens=64, max_num_seqs=6),
+    "vllm v1 priority": lambda: VLLMv1(policy="priority", max_num_batched_tokens=64),
+    "priority": lambda: Priority(key="prompt", max_num_batched_tokens=64, max_num_seqs=3),
+    "starvation control": lambda: Priority(
+        key="output_left", promote_after=5, quantum=9, max_num_batched_tokens=64, max_num_seqs=3
+    ),
+    "orca": lambda: Orca(max_model_len=200, max_num_seqs=6),
+    "faster transformer": lambda: FasterTransformer(max_model_len=200, max_num_seqs=6),
 }
+RESERVING = ("orca", "faster transformer")
 # Memory for two or three requests; admission leaves a block for each that may run.
 SCARCE = {"total_blocks": 60, "block_size": 4, "watermark": 0.1}
 request = st.tuples(
@@ -41,14 +63,15 @@ def as_table(rows):
 @pytest.mark.parametrize("name", SCHEDULERS)
 @pytest.mark.parametrize("memory", [SCARCE, {}])
 @many
-@given(rows=workloads, emits=st.booleans())
-def test_everything_is_served_once_and_invariants_hold(name, memory, rows, emits):
+@given(rows=workloads, emits=st.booleans(), preemption=st.sampled_from(["recompute", "swap"]))
+def test_everything_is_served_once_and_invariants_hold(name, memory, rows, emits, preemption):
     table = as_table(rows)
     run = simulate(
         table,
         SCHEDULERS[name](),
         ADA_MISTRAL7B,
         first_token_at_prefill=emits,
+        preemption=preemption,
         check=True,
         keep_members=True,
         **memory,
@@ -58,7 +81,7 @@ def test_everything_is_served_once_and_invariants_hold(name, memory, rows, emits
     assert (served["first_scheduled_s"] >= served["arrival_s"]).all()
     assert (served["finish_s"] >= served["arrival_s"] + served["ttft_s"]).all()
     decodes = run.members.groupby("request_id")[["prefill_tokens", "decode_tokens"]].sum()
-    calm = served["preemptions"] == 0
+    calm = (served["preemptions"] == 0) | (preemption == "swap")
     assert (decodes["prefill_tokens"][calm] == table["prompt_tokens"][calm]).all()
     assert (decodes["decode_tokens"][calm] == table["output_tokens"][calm] - emits).all()
     assert (run.batches["used_blocks"] <= run.total_blocks).all()
@@ -85,7 +108,7 @@ def test_replay_is_identical_whatever_the_order_of_rows(name):
     table = as_table(rows)
     options = {"keep_members": True, **SCARCE}
     first = simulate(table, SCHEDULERS[name](), ADA_MISTRAL7B, **options)
-    assert first.batches["preemptions"].sum() > 0
+    assert (first.batches["preemptions"].sum() > 0) == (name not in RESERVING)
     shuffled = table.sample(frac=1, random_state=0)
     second = simulate(shuffled, SCHEDULERS[name](), ADA_MISTRAL7B, **options)
     pd.testing.assert_frame_equal(first.requests, second.requests, check_exact=True)

@@ -62,15 +62,13 @@ class Draft:
                 return False
         if request.num_tokens > request.num_blocks * self._block_size:
             self.free_blocks -= 1
-        self.tokens[request.request_id] = 1
-        self.tokens_left -= 1
+        self.give(request)
         return True
 
-    def decode_reserved(self, requests: Iterable[Request]) -> None:
-        """Let requests decode that own the blocks for all their tokens to come."""
-        for request in requests:
-            self.tokens[request.request_id] = 1
-            self.tokens_left -= 1
+    def give(self, request: Request, tokens: int = 1) -> None:
+        """Give tokens to a request for which memory has been seen to, or need not be."""
+        self.tokens[request.request_id] = tokens
+        self.tokens_left -= tokens
 
     def lacks(self, request: Request, tokens: int) -> int:
         """Return the blocks that are missing for a request to get so many tokens."""
@@ -83,8 +81,7 @@ class Draft:
         self._grown[request.request_id] = blocks
         self.free_blocks -= blocks
         self.active += not request.num_blocks
-        self.tokens[request.request_id] = tokens
-        self.tokens_left -= tokens
+        self.give(request, tokens)
 
     def preempt(self, request: Request) -> None:
         """Free all blocks of a running request, those that it got in this draft too.
@@ -157,5 +154,4 @@ class Draft:
     def _chunk(self, request: Request, wanted: int) -> None:
         chunk = min(wanted, self.tokens_left)
         if chunk > 0:
-            self.tokens[request.request_id] = chunk
-            self.tokens_left -= chunk
+            self.give(request, chunk)
