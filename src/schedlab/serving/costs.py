@@ -4,8 +4,8 @@ A cost model maps :class:`Work` to seconds. Its ``peak_tokens_per_s`` is the lar
 tokens to time that any batch can reach, which is what Theorem 1 bounds throughput with.
 """
 
-from bisect import bisect_right
-from collections.abc import Callable
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil, isinf
 from typing import NamedTuple
@@ -111,6 +111,130 @@ class TileStaircase:
         return 1 / (self.pass_s / self.tile_tokens + self.token_s)
 
 
+@dataclass(frozen=True)
+class ProfiledStaircase:
+    """The time measured at the next profiled size: kernels pay for every tile begun.
+
+    Parameters
+    ----------
+    tokens, seconds
+        Profiled sizes, increasing, and their times. Beyond the last one time is in proportion.
+    attention
+        Seconds of attention for a batch's work; None to leave attention out.
+    """
+
+    tokens: tuple[int, ...]
+    seconds: tuple[float, ...]
+    attention: CostModel | None = None
+
+    def __call__(self, work: Work) -> float:
+        """Return the seconds that a batch takes."""
+        linear = self.linear(work.tokens)
+        return linear if self.attention is None else linear + self.attention(work)
+
+    def linear(self, tokens: int) -> float:
+        """Return the seconds for the layers that only depend on the number of tokens."""
+        at = bisect_left(self.tokens, tokens)
+        if at == len(self.tokens):
+            return self.seconds[-1] * tokens / self.tokens[-1]
+        return self.seconds[at]
+
+    @property
+    def peak_tokens_per_s(self) -> float:
+        """Largest tokens per second, reached at a profiled size without attention."""
+        return max(n / t for n, t in zip(self.tokens, self.seconds, strict=True))
+
+
+@dataclass(frozen=True)
+class AttentionTable:
+    """Measured attention, interpolated; beyond the tables time is in proportion.
+
+    Parameters
+    ----------
+    prefill_tokens, prefill_s
+        Lengths of whole prompts, and seconds of their causal attention.
+    decode_requests, decode_contexts, decode_s
+        Numbers of decodes, contexts of each, and seconds: one row per context.
+    """
+
+    prefill_tokens: tuple[int, ...]
+    prefill_s: tuple[float, ...]
+    decode_requests: tuple[int, ...]
+    decode_contexts: tuple[int, ...]
+    decode_s: tuple[tuple[float, ...], ...]
+
+    def __call__(self, work: Work) -> float:
+        """Return the seconds of attention of a batch."""
+        seconds = sum([self.prefill(tokens, cached) for tokens, cached in work.prefills])
+        if work.decode_tokens:
+            seconds += self.decode(work.decode_tokens, work.decode_context / work.decode_tokens)
+        return seconds
+
+    def prefill(self, tokens: int, cached: int) -> float:
+        """Return the seconds for a chunk: what it adds to the prompt, at least a short prompt."""
+        alone = _interpolate(self.prefill_tokens, self.prefill_s, tokens)
+        if not cached:
+            return alone
+        whole, before = (
+            _interpolate(self.prefill_tokens, self.prefill_s, n) for n in (cached + tokens, cached)
+        )
+        return max(alone, whole - before)
+
+    def decode(self, requests: int, context: float) -> float:
+        """Return the seconds for decodes of a mean context."""
+        low, high, share, scale = _place(self.decode_contexts, context)
+        rows = (self.decode_s[low], self.decode_s[high])
+        near, far = (_interpolate(self.decode_requests, row, requests) for row in rows)
+        return scale * (near + share * (far - near))
+
+
+def _place(points: tuple[int, ...], x: float) -> tuple[int, int, float, float]:
+    """Return the neighbours of x, its place between them, and a factor for what is beyond."""
+    after = bisect_right(points, x)
+    if after == 0:
+        return 0, 0, 0.0, 1.0
+    if after == len(points):
+        return after - 1, after - 1, 0.0, x / points[-1]
+    low = points[after - 1]
+    return after - 1, after, (x - low) / (points[after] - low), 1.0
+
+
+def _interpolate(points: tuple[int, ...], values: tuple[float, ...], x: float) -> float:
+    low, high, share, scale = _place(points, x)
+    return scale * (values[low] + share * (values[high] - values[low]))
+
+
+@dataclass(frozen=True)
+class LinearPerSequence:
+    """A time per batch, per request in it, per prompt token and per token of decoded context.
+
+    Parameters
+    ----------
+    batch_s, request_s, prefill_token_s, context_token_s
+        Seconds of each.
+    """
+
+    batch_s: float
+    request_s: float
+    prefill_token_s: float
+    context_token_s: float
+
+    def __call__(self, work: Work) -> float:
+        """Return the seconds that a batch takes."""
+        decodes = work.decode_tokens
+        return (
+            self.batch_s
+            + self.request_s * (len(work.prefills) + decodes)
+            + self.prefill_token_s * (work.tokens - decodes)
+            + self.context_token_s * work.decode_context
+        )
+
+    @property
+    def peak_tokens_per_s(self) -> float:
+        """Tokens per second in the limit of large batches, of prompts or of decodes."""
+        return max(1 / self.prefill_token_s, 1 / self.request_s)
+
+
 # Time per prefill batch that the SLAI authors measured for Mistral-7B (fp16) on one RTX 6000 Ada
 # with 100 prompts of 2,048 tokens (agrimUT/SLAI 5098a7a, scripts/plot1_results.csv: median TTFT
 # divided by the number of chunks; 384 and 768 do not divide 2,048 and are left out), about 22.6 ms
@@ -124,5 +248,83 @@ ADA_MISTRAL7B = MeasuredTable(
     kv_read_s=1.7067e-7,
 )
 
-COST_MODELS: dict[str, CostModel] = {"ada-mistral7b": ADA_MISTRAL7B, "tile": TileStaircase()}
-"""Cost models by the name that ``params.yaml`` uses."""
+# Nine operators of 32 layers of Llama-3-8B on one A100 80GB: medians of Vidur's profile
+# (microsoft/vidur 7d47513, data/profiling/compute/a100, MIT) at these sizes, without attention.
+# `a100-llama3-8b` has all 451 sizes of it; the edges of the tiles are those printed here.
+A100_STAIRCASE = ProfiledStaircase(
+    tokens=(1, 64, 128, 136, 256, 264, 384, 392, 512, 520, 768, 776, 1024),
+    seconds=(
+        *(0.0097, 0.0112),
+        *(0.01318, 0.01806),
+        *(0.01949, 0.02653),
+        *(0.02774, 0.03307),
+        *(0.03464, 0.03877),
+        *(0.05294, 0.06501),
+        0.07514,
+    ),
+)
+
+# The engine of the learning-to-rank paper (arXiv 2408.15792: vLLM 0.4.1 on A100 40GB). A prompt
+# token costs what its table 4 says; time per batch and per request, mostly Python, are fitted to
+# its table 1; reading the KV cache follows from the shapes of the models.
+LLAMA3_8B_VLLM041 = LinearPerSequence(18e-3, 0.25e-3, 90e-6, 0.15e-6)
+LLAMA3_70B_VLLM041 = LinearPerSequence(30e-3, 0.33e-3, 187e-6, 0.05e-6)
+
+KV_BLOCKS = {
+    "ada-mistral7b": 14_733,
+    "llama3-8b-a100-40g-vllm041": 9_400,
+    "llama3-70b-8xa100-40g-vllm041": 27_800,
+}
+"""KV blocks of 16 tokens on the machine of a cost model, where known or estimated."""
+
+
+class CostModels(Mapping[str, CostModel]):
+    """Cost models by name, those from profiles in the catalogue read when first asked for."""
+
+    def __init__(
+        self, ready: dict[str, CostModel], profiled: dict[str, Callable[[], CostModel]]
+    ) -> None:
+        self._ready, self.profiled = dict(ready), profiled
+
+    def __getitem__(self, name: str) -> CostModel:
+        """Return a cost model, reading its profile if need be."""
+        if name not in self._ready:
+            self._ready[name] = self.profiled[name]()
+        return self._ready[name]
+
+    def __contains__(self, name: object) -> bool:
+        """Return whether there is such a name, without reading a profile."""
+        return name in self._ready or name in self.profiled
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over all names, those that need no profile first."""
+        return iter(dict.fromkeys([*self._ready, *self.profiled]))
+
+    def __len__(self) -> int:
+        """Return the number of names."""
+        return len(list(iter(self)))
+
+
+def _profiled(name: str) -> Callable[[], CostModel]:
+    def read() -> CostModel:
+        from schedlab.serving import profiles  # costs nothing to those who need no profile
+
+        return profiles.read(name)
+
+    return read
+
+
+COST_MODELS = CostModels(
+    {
+        "ada-mistral7b": ADA_MISTRAL7B,
+        "tile": TileStaircase(),
+        "a100-staircase": A100_STAIRCASE,
+        "llama3-8b-a100-40g-vllm041": LLAMA3_8B_VLLM041,
+        "llama3-70b-8xa100-40g-vllm041": LLAMA3_70B_VLLM041,
+    },
+    {
+        name: _profiled(name)
+        for name in ("a100-llama3-8b", "a100-llama2-7b", "h100-llama2-7b", "a40-llama2-7b")
+    },
+)
+"""Cost models by the name that ``params.yaml`` uses; the last four need the catalogue."""
