@@ -16,9 +16,10 @@ from schedlab.serving import vllm as adapter
 from schedlab.serving.costs import ADA_MISTRAL7B, Work
 from schedlab.serving.engine import simulate
 from schedlab.serving.schedulers import SLAI
-from schedlab.serving.workload import PAYING_AND_FREE, build_requests
+from schedlab.serving.workload import RequestClass, build_requests
 
 BUDGET, SEQS, BLOCKS = 256, 12, 4000
+USERS = [RequestClass("paying", 0.3, 0.15), RequestClass("free", 0.7, 0.5)]
 OPTIONS = [
     {"order": "spf", "offset": "dynamic", "memory_limit": 0.05},
     {"order": "fcfs", "offset": 3},
@@ -126,11 +127,10 @@ def stand_in(row):
 
 @pytest.fixture(scope="module")
 def workload():
-    """Return a busy minute: prompts that need several batches, classes with two limits."""
+    """Return a short rush: prompts that need several batches, users with two limits."""
     rng = np.random.default_rng(5)
     lengths = {"prompt_tokens": rng.integers(4, 900, 60), "output_tokens": rng.integers(1, 60, 60)}
-    classes = [PAYING_AND_FREE[0], PAYING_AND_FREE[1]]
-    return build_requests(pd.DataFrame(lengths), 60, 12.0, 3, classes=classes)
+    return build_requests(pd.DataFrame(lengths), 60, 20.0, 3, classes=USERS)
 
 
 def expected(table, options, **machine):
@@ -468,8 +468,8 @@ def test_vllm_serves_every_token_once(real, workload, name, blocks, ahead):
 def test_a_ranker_of_the_output_length_lowers_vllms_mean_latency(real, workload):
     def latency(ranker):
         scheduler = real("RankedScheduler", {"ranker": ranker})
-        _, times = drive(scheduler, workload, real_request, real_output)
-        arrival = workload.set_index("request_id")["arrival_s"]
-        return np.mean([tokens[-1] - arrival[each] for each, tokens in times.items()])
+        together = workload.assign(arrival_s=0.0)
+        _, times = drive(scheduler, together, real_request, real_output)
+        return np.mean([tokens[-1] for tokens in times.values()])
 
     assert latency("builtins:max") < 0.9 * latency("operator:not_")  # the latter scores all 0
