@@ -85,6 +85,6 @@ def _compiled(
         cost_model,
         memory,
         default_limit_s=getattr(scheduler, "time_between_tokens_s", 0.0),
-        keep_times=not compact,
+        keep_samples=not compact,
     )
     return serve.serve(replica, table, type(scheduler).__name__)

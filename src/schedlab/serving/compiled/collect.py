@@ -25,9 +25,8 @@ class Collector:
         classes = table["class"].tolist() if "class" in table else ["all"] * len(table)
         self._classes = list(map(str, classes))
         self._histograms = {name: TimeHistogram() for name in sorted(set(self._classes))}
-        self._times = {
-            name: np.full(len(table), np.nan) for name in ("first_token_s", *TBT_COLUMNS)
-        }
+        self._class_of = pd.Categorical(self._classes, list(self._histograms)).codes
+        self._tbt = {name: np.full(len(table), np.nan) for name in TBT_COLUMNS}
         self._left = np.ones(len(table), dtype=bool)
         self._batches: list[np.ndarray] = []
 
@@ -67,38 +66,34 @@ class Collector:
         replica.state["num_rows"] = 0
 
     def _summarize(self, replica: Replica, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Note what matters of the times of some requests; return samples and their counts."""
+        """Fill in the TBT columns of some requests; return their samples and counts."""
         requests = replica.requests[which]
-        samples, counts = tbt_samples(replica.times_s, requests["offset"], requests["num_times"])
-        some = requests["num_times"] > 0
-        self._times["first_token_s"][which[some]] = replica.times_s[requests["offset"][some]]
+        counts = requests["num_samples"].astype(np.int64)
+        samples = _stretches(replica.samples_s, requests["offset"], counts)
         for name, values in tbt_columns(samples, counts).items():
-            self._times[name][which] = values
+            self._tbt[name][which] = values
         if self._compact:
-            owners = np.repeat(np.array(self._classes, dtype=object)[which], counts)
-            for name, histogram in self._histograms.items():
-                histogram.add(samples[owners == name])
+            owners = np.repeat(self._class_of[which], counts)
+            for code, histogram in enumerate(self._histograms.values()):
+                histogram.add(samples[owners == code])
         self._left[which] = False
         return samples, counts
 
     def _request_table(self, requests: np.ndarray) -> pd.DataFrame:
-        ours = ("arrival_s", "first_scheduled_s", "finish_s")
+        ours = ("arrival_s", "first_scheduled_s", "first_token_s", "finish_s")
         columns = {name: requests[name] for name in ours} | {
             "request_id": self._table["request_id"].to_numpy(np.int64),
             "num_prompt_tokens": self._table["prompt_tokens"].to_numpy(np.int64),
             "num_output_tokens": requests["num_output_tokens"].astype(np.int64),
             "tbt_limit_s": tbt_limits(self._table),
-            "first_token_s": self._times.pop("first_token_s"),
             "num_preemptions": requests["num_preemptions"].astype(np.int64),
         }
-        return request_table(columns, self._classes, self._times)
+        return request_table(columns, self._classes, self._tbt)
 
 
-def tbt_samples(
-    times_s: np.ndarray, offsets: np.ndarray, num_times: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the gaps between the token times of one request after the other, and their counts."""
-    counts = np.maximum(num_times - 1, 0).astype(np.int64)
+def _stretches(samples_s: np.ndarray, offsets: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return stretches of an array one after the other."""
     starts = np.cumsum(counts) - counts
-    places = np.arange(counts.sum()) + np.repeat(offsets - starts, counts)
-    return times_s[places + 1] - times_s[places], counts
+    if np.array_equal(starts, offsets):  # they lie like that already
+        return samples_s[: counts.sum()]
+    return samples_s[np.arange(counts.sum()) + np.repeat(offsets - starts, counts)]

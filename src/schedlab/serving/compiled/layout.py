@@ -19,11 +19,13 @@ REQUEST = np.dtype(
         ("submitted_s", "f8"),  # arrival as the simulated clock rounds it
         ("limit_s", "f8"),  # on TBT, or the default of the scheduler
         ("first_scheduled_s", "f8"),
+        ("first_token_s", "f8"),
+        ("last_token_s", "f8"),
         ("finish_s", "f8"),
         ("rank_s", "f8"),  # place among the running: smaller first, then smaller rank
         ("rank", "i8"),
         ("place", "i8"),  # in the queue: grows with arrivals, falls with preemptions
-        ("offset", "i8"),  # where its token times begin, -1 before it has room for them
+        ("offset", "i8"),  # where its TBT samples begin, -1 before it has room for them
         ("max_tokens", "i4"),
         ("num_tokens", "i4"),
         ("num_output_tokens", "i4"),
@@ -31,7 +33,7 @@ REQUEST = np.dtype(
         ("num_computed_tokens", "i4"),
         ("num_blocks", "i4"),
         ("num_preemptions", "i4"),
-        ("num_times", "i4"),
+        ("num_samples", "i4"),
         ("scheduled", "i4"),  # tokens in the batch that runs
         ("padding", "i4"),
     ]
@@ -75,6 +77,7 @@ STATE = np.dtype(
         ("num_running", "i8"),  # entries of `running`; some may have lost their blocks
         ("active", "i8"),  # requests that own blocks
         ("num_admitted", "i8"),
+        ("unsorted", "?"),  # whether the ranks of the running may have changed
         ("front", "i8"),  # place of the request preempted last
         ("free_blocks", "i8"),
         ("fruitless_preemptions", "i8"),
@@ -91,7 +94,8 @@ STATE = np.dtype(
         ("decode_context", "i8"),
         ("barrier_s", "f8"),  # no waiting request from here on may start in this batch
         ("barrier_length", "i8"),
-    ]
+    ],
+    align=True,
 )
 
 
@@ -110,10 +114,10 @@ class Replica(NamedTuple):
         Binary heap in the order in which the scheduler admits.
     members
         The batch, in batch order.
-    times_s
-        Token times; ``offset`` and ``num_times`` of a request say where its own are.
+    samples_s
+        TBT samples; ``offset`` and ``num_samples`` of a request say where its own are.
     slots
-        Stack of free stretches of ``times_s``, for runs that do not keep all times.
+        Stack of free stretches of ``samples_s``, for runs that do not keep all samples.
     done
         Requests that finished since this list was last emptied.
     rows
@@ -128,7 +132,7 @@ class Replica(NamedTuple):
     running: np.ndarray
     waiting: np.ndarray
     members: np.ndarray
-    times_s: np.ndarray
+    samples_s: np.ndarray
     slots: np.ndarray
     done: np.ndarray
     rows: np.ndarray

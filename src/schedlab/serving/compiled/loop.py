@@ -128,7 +128,7 @@ def record(replica: Replica, duration: float) -> None:
 @inlined
 def hand_out(replica: Replica) -> bool:
     """Give every member its tokens; return whether any finished."""
-    state = replica.state[0]
+    state, rules = replica.state[0], replica.rules[0]
     before = state.num_finished
     for at in range(state.num_members):
         i = replica.members[at]
@@ -137,13 +137,14 @@ def hand_out(replica: Replica) -> bool:
         request.num_computed_tokens += request.scheduled
         if request.num_computed_tokens < request.num_prefill_tokens:
             continue
-        emits = decodes or replica.rules[0].first_token_at_prefill
-        if emits or request.num_times == 0:
-            replica.times_s[request.offset + request.num_times] = state.now
-            request.num_times += 1
-        if emits:
+        is_first = np.isnan(request.first_token_s)
+        if is_first:
+            request.first_token_s = request.last_token_s = state.now
+        if decodes or rules.first_token_at_prefill:
             request.num_tokens += 1
             request.num_output_tokens += 1
+            if not is_first:
+                add_sample(replica, i)
         if request.num_output_tokens == request.max_tokens:
             request.finish_s = state.now
             release(replica, i)
@@ -154,11 +155,21 @@ def hand_out(replica: Replica) -> bool:
 
 
 @inlined
+def add_sample(replica: Replica, i: int) -> None:
+    """Note the time since a request's last token."""
+    now, request = replica.state[0].now, replica.requests[i]
+    replica.samples_s[request.offset + request.num_samples] = now - request.last_token_s
+    request.last_token_s = now
+    request.num_samples += 1
+
+
+@inlined
 def set_deadlines(replica: Replica) -> None:
     """Rank all that decode next by last schedulable time, see ``schedulers.slai``."""
     state, rules = replica.state[0], replica.rules[0]
     use = (rules.total_blocks - state.free_blocks) / rules.total_blocks
     theta = rules.above if use >= rules.memory_limit else rules.below
+    state.unsorted = True
     for at in range(state.num_members):
         i = replica.members[at]
         request = replica.requests[i]

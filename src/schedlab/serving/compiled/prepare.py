@@ -12,10 +12,10 @@ from schedlab.serving.costs import CostModel, MeasuredTable, TileStaircase
 from schedlab.serving.memory import BlockMemory
 from schedlab.serving.schedulers import SLAI, Sarathi, VLLMv0
 
-ROWS = 65_536
+ROWS = 16_384
 """Batches between two stops of the loop."""
-SLOTS_BYTES = 64_000_000
-"""Token times kept before the requests they belong to are summarised, unless all are kept."""
+SLOTS_BYTES = 8_000_000
+"""Room for TBT samples before the requests they belong to are summarised, unless all are kept."""
 
 
 def scheduler_rules(scheduler: Any) -> dict[str, Any] | None:
@@ -68,7 +68,7 @@ def prepare(
     memory: BlockMemory,
     *,
     default_limit_s: float,
-    keep_times: bool,
+    keep_samples: bool,
 ) -> Replica:
     """Return a replica before its first batch.
 
@@ -82,14 +82,15 @@ def prepare(
         As in :func:`schedlab.serving.engine.simulate`.
     default_limit_s
         TBT limit of requests that have none.
-    keep_times
-        Whether to keep every token time, or only those of requests that have not been
+    keep_samples
+        Whether to keep every TBT sample, or only those of requests that have not been
         summarised.
     """
     n = len(table)
     most = min(2 * rules["max_num_seqs"], n)  # those that lost their blocks leave after the batch
     requests = _requests(table, memory.block_size, default_limit_s)
-    times_s, slots = _room(requests, rules["max_num_seqs"], keep_times)
+    counts = requests["max_tokens"].astype(np.int64) - rules["first_token_at_prefill"]
+    samples_s, slots = _room(requests, counts, rules["max_num_seqs"], keep_samples)
     is_table = isinstance(cost_model, MeasuredTable)
     return Replica(
         state=_record(layout.STATE, free_blocks=memory.total_blocks, num_free_slots=len(slots)),
@@ -104,7 +105,7 @@ def prepare(
         running=np.empty(most, np.int64),
         waiting=np.empty(n, np.int64),
         members=np.empty(most, np.int64),
-        times_s=times_s,
+        samples_s=samples_s,
         slots=slots,
         done=np.empty(n, np.int64),
         rows=np.empty(ROWS, layout.BATCH),
@@ -126,7 +127,8 @@ def _requests(table: pd.DataFrame, block_size: int, default_limit_s: float) -> n
     requests["submitted_s"] = _on_the_clock(requests["arrival_s"])
     limits_s = tbt_limits(table)
     requests["limit_s"] = np.where(np.isnan(limits_s), default_limit_s, limits_s)
-    requests["first_scheduled_s"] = requests["finish_s"] = np.nan
+    for name in ("first_scheduled_s", "first_token_s", "last_token_s", "finish_s"):
+        requests[name] = np.nan
     requests["max_tokens"] = table["output_tokens"]
     for name in ("num_tokens", "num_prefill_tokens"):
         requests[name] = table["prompt_tokens"]
@@ -150,25 +152,26 @@ def _on_the_clock(arrivals: np.ndarray) -> np.ndarray:
     return np.array(submitted)
 
 
-def _room(requests: np.ndarray, most: int, keep: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return an array for token times and its free stretches, all of one length."""
-    lengths = requests["max_tokens"].astype(np.int64) + 1
+def _room(
+    requests: np.ndarray, counts: np.ndarray, most: int, keep: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return an array for TBT samples and its free stretches, all of one length."""
     if keep:
-        requests["offset"] = np.cumsum(lengths) - lengths
-        return np.empty(lengths.sum()), np.empty(0, np.int64)
-    stretch = int(lengths.max())
+        requests["offset"] = np.cumsum(counts) - counts
+        return np.empty(counts.sum()), np.empty(0, np.int64)
+    stretch = int(max(1, counts.max()))
     count = max(2 * min(most, len(requests)), SLOTS_BYTES // (8 * stretch))
     return np.empty(count * stretch), np.arange(count) * stretch
 
 
 def add_slots(replica: Replica) -> Replica:
-    """Return the replica with twice the room for token times."""
-    times_s, slots = replica.times_s, replica.slots
+    """Return the replica with twice the room for TBT samples."""
+    samples_s, slots = replica.samples_s, replica.slots
     free = replica.state["num_free_slots"][0]
     replica.state["num_free_slots"] += len(slots)
-    more = np.arange(len(slots)) * (len(times_s) // len(slots)) + len(times_s)
+    more = np.arange(len(slots)) * (len(samples_s) // len(slots)) + len(samples_s)
     return replica._replace(
-        times_s=np.concatenate([times_s, np.empty_like(times_s)]),
+        samples_s=np.concatenate([samples_s, np.empty_like(samples_s)]),
         slots=np.concatenate([slots[:free], more, np.empty(len(slots) - free, np.int64)]),
     )
 

@@ -24,6 +24,9 @@ def begin_batch(replica: Replica) -> None:
 def sort_running(replica: Replica) -> None:
     """Bring the running requests into the scheduler's order; few change places in a batch."""
     running, requests = replica.running, replica.requests
+    if not replica.state[0].unsorted:
+        return
+    replica.state[0].unsorted = False
     for start in range(1, replica.state[0].num_running):
         i = running[start]
         rank_s, rank = requests[i].rank_s, requests[i].rank
@@ -225,7 +228,7 @@ def admit(replica: Replica, whole: bool) -> None:
 
 @called
 def enter(replica: Replica, i: int) -> None:
-    """Put an admitted request among the running ones, and give it room for its token times."""
+    """Put an admitted request among the running ones, and give it room for its samples."""
     state, request = replica.state[0], replica.requests[i]
     # SLAI ranks decodes by deadline and prompts behind them, by admission.
     request.rank_s = np.inf if replica.rules[0].scheduler == SLAI else request.arrival_s
@@ -233,6 +236,7 @@ def enter(replica: Replica, i: int) -> None:
     state.num_admitted += 1
     replica.running[state.num_running] = i
     state.num_running += 1
+    state.unsorted = True
     if np.isnan(request.first_scheduled_s):
         request.first_scheduled_s = state.now
     if request.offset < 0:
