@@ -7,7 +7,7 @@ Needs the extra ``schedlab[vllm]``; vLLM itself is imported when one of the clas
         scheduler_cls="schedlab.serving.vllm.SLAIScheduler",
         additional_config={"schedlab": {"order": "spf", "offset": "dynamic"}},
     )
-    SamplingParams(extra_args={"tbt_limit_s": 0.1})  # a request's own limit
+    SamplingParams(extra_args={"tbt_limit_s": 0.1})  # a request's own limit; vllm_xargs over HTTP
 
 ``SLAIScheduler`` and ``RankedScheduler`` extend vLLM's ``Scheduler``, ``SLAIAsyncScheduler`` and
 ``RankedAsyncScheduler`` its ``AsyncScheduler``; with the first two vLLM turns asynchronous
@@ -91,7 +91,7 @@ def _code(path: str) -> Any:
 class Decode(NamedTuple):
     """What decides when a decode becomes critical, see :class:`SLAI`."""
 
-    ready: BatchEnd
+    ready: BatchEnd | None
     tbt_limit_s: float | None
 
 
@@ -133,6 +133,7 @@ class SLAIPolicy:
             max_num_seqs=self.max_num_running_reqs,
             **_options(self, set(SLAI.__init__.__kwdefaults__) - {"token_budget", "max_num_seqs"}),
         )
+        self._limits: WeakKeyDictionary[Any, float | None] = WeakKeyDictionary()
         self._last_schedulable: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
         self._begun_s: dict[int, float] = {}
         self._ended_s = -inf
@@ -182,11 +183,17 @@ class SLAIPolicy:
         return sum(-(-r.num_tokens // size) - -(-r.num_computed_tokens // size) for r in started)
 
     def _due(self, request: Any, ready: BatchEnd) -> float:
-        return self._slai.last_schedulable_time(Decode(ready, tbt_limit_s(request)))
+        return self._slai.last_schedulable_time(Decode(ready, self._limit(request)))
 
-    def _prompt_order(self, request: Any) -> tuple[float, int]:
-        first = self._slai.tbt_limit_s(Decode(None, tbt_limit_s(request)))
-        return (first if self._slai.user_priority else 0.0, request.num_tokens)
+    def _prompt_order(self, request: Any) -> tuple[float, int] | int:
+        if not self._slai.user_priority:
+            return request.num_tokens
+        return self._slai.tbt_limit_s(Decode(None, self._limit(request))), request.num_tokens
+
+    def _limit(self, request: Any) -> float | None:
+        if request not in self._limits:
+            self._limits[request] = tbt_limit_s(request)
+        return self._limits[request]
 
     def _arrange(self, now: float) -> int:
         """Order the running requests, let some of them wait; return the tokens to expect."""
