@@ -137,18 +137,36 @@ PLUMBING = re.compile(  # reading and writing files, which changes no result
 )
 
 
-@pytest.mark.parametrize("name", [n for n, s in STAGES.items() if "schedlab.lab.run" in s["cmd"]])
-def test_a_stage_depends_on_the_modules_its_notebook_uses_and_no_others(name: str):
+def used_by(notebook: str) -> set[str]:
+    code = code_of(ROOT / notebook)
+    return {m for top in modules_used(code) for m in reachable(top)}
+
+
+SYSTEM_STAGES = [name for name, stage in STAGES.items() if "foreach" in stage]
+
+
+@pytest.mark.parametrize("name", SYSTEM_STAGES)
+def test_stages_depend_on_the_modules_their_notebooks_use_and_no_others(name: str):
     stage = STAGES[name]
-    (notebook,) = [dep for dep in stage["deps"] if dep.endswith(".ipynb")]
-    used = {m for top in modules_used(code_of(ROOT / notebook)) for m in reachable(top)}
-    listed = [dep for dep in stage["deps"] if dep.startswith("src/")]
+    notebooks = {f"notebooks/{name}/{item}.ipynb" for item in stage["foreach"].values()}
+    listed = [dep for dep in stage["do"]["deps"] if dep.startswith("src/")]
+    used = {module for notebook in notebooks for module in used_by(notebook)}
     for module in sorted(used):
         covered = any(module == dep or module.startswith(f"{dep}/") for dep in listed)
         assert covered or PLUMBING.fullmatch(module), f"{name} lacks {module}"
     for dep in listed:
         wanted = any(module == dep or module.startswith(f"{dep}/") for module in used)
         assert wanted or dep == "src/schedlab/lab/run.py", f"{name} does not use {dep}"
+
+
+def test_the_report_waits_for_every_stage():
+    wanted = {
+        f"results/{name}/{key}{ending}"
+        for name in SYSTEM_STAGES
+        for key in STAGES[name]["foreach"]
+        for ending in ("", ".json")
+    }
+    assert wanted == {dep for dep in STAGES["report"]["deps"] if dep.startswith("results/")}
 
 
 def test_what_git_keeps_for_readers_stays_small():

@@ -11,7 +11,14 @@ import yaml
 from schedlab.lab import scratch
 from schedlab.lab.paths import find_root
 
-TINY = {"requests": 24, "rates": [2.0, 4.0], "near_capacity": [4.0], "seeds": [1, 2, 3]}
+TINY = {
+    "requests": 24,
+    "rates": [2.0, 4.0],
+    "near_capacity": [4.0],
+    "priority_requests": 24,
+    "horizon_s": 1,
+    "seeds": [1, 2, 3],
+}
 """Sizes at which a stage takes seconds; its claims are then undecided, which is fine here."""
 
 

@@ -42,10 +42,10 @@ def test_unreadable_yaml_is_refused_with_line_and_column(copy: Copy):
 
 def test_a_stage_refused_by_dvc_leaves_its_earlier_results(copy: Copy):
     assert copy.run("dvc", "repro", "-s", "data").returncode == 0
-    assert copy.run("dvc", "repro", "-s", "serving_batch").returncode == 0
+    assert copy.run("dvc", "repro", "-s", "serving@batch").returncode == 0
     before = copy.outputs()
     copy.edit(lambda values: values["serving"]["batch"]["smoke"].update(requests=-5))
-    finished = copy.run("dvc", "repro", "-s", "serving_batch")
+    finished = copy.run("dvc", "repro", "-s", "serving@batch")
     assert finished.returncode != 0
     assert "serving.batch.smoke.requests" in finished.stderr
     assert copy.outputs() == before

@@ -32,7 +32,7 @@ def use_trace(values: dict) -> None:
 def test_a_stage_runs_on_the_papers_own_trace(copy: Copy, tmp_path: Path):
     copy.environment["SCHEDLAB_DATA_CACHE"] = str(tmp_path / "cache")
     copy.edit(use_trace)
-    for stage in ("data", "serving_load@fit"):
+    for stage in ("data", "serving@load_fit"):
         done = copy.run("dvc", "repro", "-s", stage)
         assert done.returncode == 0, done.stderr
     claims = json.loads((copy.root / "results" / "serving" / "load_fit.json").read_text())["claims"]
@@ -52,7 +52,7 @@ def test_an_altered_trace_is_refused_with_both_hashes(copy: Copy, tmp_path: Path
     assert copy.run("dvc", "repro", "-s", "data").returncode == 0
     before = copy.outputs()
     copy.edit(use_trace)
-    done = copy.run("dvc", "repro", "-s", "serving_load@fit")
+    done = copy.run("dvc", "repro", "-s", "serving@load_fit")
     assert done.returncode != 0
     assert "sharegpt4-8k-llama2" in done.stderr
     assert "expected" in done.stderr

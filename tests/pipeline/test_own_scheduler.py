@@ -24,7 +24,7 @@ def test_a_scheduler_in_a_file_of_its_own_gets_a_curve_and_a_row(copy: Copy):
     (copy.root / "extensions" / "serving" / "mine.py").write_text(code)
     entry = from_readme("yaml", "extensions.serving.mine").strip().removeprefix("- ")
     copy.edit(lambda v: v["serving"]["load_fit"]["all"]["schedulers"].append(yaml.safe_load(entry)))
-    for stage in ("data", "serving_load@fit"):
+    for stage in ("data", "serving@load_fit"):
         done = copy.run("dvc", "repro", "-s", stage)
         assert done.returncode == 0, done.stderr
     label = yaml.safe_load(entry)["label"]
@@ -37,8 +37,8 @@ def test_a_scheduler_in_a_file_of_its_own_gets_a_curve_and_a_row(copy: Copy):
 
 
 def test_a_changed_file_runs_the_stage_again(copy: Copy):
-    for stage in ("data", "serving_load@fit"):
+    for stage in ("data", "serving@load_fit"):
         assert copy.run("dvc", "repro", "-s", stage).returncode == 0
-    assert "didn't change" in copy.run("dvc", "repro", "-s", "--dry", "serving_load@fit").stdout
+    assert "didn't change" in copy.run("dvc", "repro", "-s", "--dry", "serving@load_fit").stdout
     (copy.root / "extensions" / "serving" / "mine.py").write_text("# another thought\n")
-    assert "Running stage" in copy.run("dvc", "repro", "-s", "--dry", "serving_load@fit").stdout
+    assert "Running stage" in copy.run("dvc", "repro", "-s", "--dry", "serving@load_fit").stdout

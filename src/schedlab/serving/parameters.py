@@ -3,23 +3,60 @@
 from typing import Annotated, Self
 
 from pydantic import (
+    AfterValidator,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
-    field_validator,
 )
 from pydantic import model_validator as check_model
 
 from schedlab.data.load import check_name
 from schedlab.lab.parameters import Parameters, Seeds
-from schedlab.lab.resolve import SchedulerEntry, resolve_all
+from schedlab.lab.resolve import Registry, SchedulerEntry, resolve_all
 from schedlab.serving.costs import COST_MODELS
+from schedlab.serving.routers import ROUTERS
 from schedlab.serving.schedulers import SCHEDULERS
 
 Rates = Annotated[list[PositiveFloat], Field(min_length=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def check_workload(name: str) -> str:
+    """Refuse a name that is no set of request lengths."""
+    check_name(name)
+    return name
+
+
+def check_cost_model(name: str) -> str:
+    """Refuse a name that is no cost model."""
+    if name not in COST_MODELS:
+        raise ValueError(f"unknown cost model; allowed are {', '.join(COST_MODELS)}")
+    return name
+
+
+def check_schedulers(entries: list[SchedulerEntry]) -> list[SchedulerEntry]:
+    """Refuse schedulers that cannot be made."""
+    return _made(entries, SCHEDULERS)
+
+
+def check_routers(entries: list[SchedulerEntry]) -> list[SchedulerEntry]:
+    """Refuse routers that cannot be made."""
+    return _made(entries, ROUTERS)
+
+
+def _made(entries: list[SchedulerEntry], registry: Registry) -> list[SchedulerEntry]:
+    for choice in resolve_all(entries, registry):
+        try:
+            choice.make()
+        except ValueError as error:
+            raise ValueError(f"{choice.label}: {error}") from None
+    return entries
+
+
+CostModelName = Annotated[str, AfterValidator(check_cost_model)]
+Schedulers = Annotated[list[SchedulerEntry], AfterValidator(check_schedulers)]
 
 
 class Scene(Parameters):
@@ -41,36 +78,13 @@ class Scene(Parameters):
         Limits on the time between tokens, s.
     """
 
-    workload: str
-    cost_model: str
-    schedulers: Annotated[list[SchedulerEntry], Field(min_length=1)]
+    workload: Annotated[str, AfterValidator(check_workload)]
+    cost_model: CostModelName
+    schedulers: Schedulers
     blocks: PositiveInt
     paying_share: Share
     paying_tbt_s: PositiveFloat
     free_tbt_s: PositiveFloat
-
-    @field_validator("workload")
-    @classmethod
-    def _is_a_length_set(cls, name: str) -> str:
-        check_name(name)
-        return name
-
-    @field_validator("cost_model")
-    @classmethod
-    def _is_a_cost_model(cls, name: str) -> str:
-        if name not in COST_MODELS:
-            raise ValueError(f"unknown cost model; allowed are {', '.join(COST_MODELS)}")
-        return name
-
-    @field_validator("schedulers")
-    @classmethod
-    def _can_be_made(cls, entries: list[SchedulerEntry]) -> list[SchedulerEntry]:
-        for choice in resolve_all(entries, SCHEDULERS):
-            try:
-                choice.make()
-            except ValueError as error:
-                raise ValueError(f"{choice.label}: {error}") from None
-        return entries
 
 
 class BatchParameters(Scene):
@@ -150,9 +164,86 @@ class OffsetParameters(Scene):
         return self
 
 
+class Mix(Parameters):
+    """Requests of the theory.
+
+    Attributes
+    ----------
+    prompt_tiles
+        Prompts are uniform on 1 to this many tiles.
+    mean_output, max_output
+        Outputs are exponential with this mean, rounded up and cut at the maximum, tokens.
+    """
+
+    prompt_tiles: PositiveInt
+    mean_output: PositiveInt
+    max_output: PositiveInt
+
+
+class ThroughputParameters(Parameters):
+    """Parameters of RAD and the throughput bound.
+
+    Attributes
+    ----------
+    cost_model, tile_tokens
+        Batch-time model with a tile, and tokens in the tile.
+    tiling_cost_model, tile_budgets
+        Measured staircase, and the batch sizes to saturate on it, tokens.
+    mixes
+        Requests by name; the first is that of stability and cycles.
+    schedulers
+        Entries to saturate.
+    loads
+        Loads around the bound, as shares of it, for stability.
+    cycles
+        Most prompts in a cycle of RAD, beside cycles without end.
+    horizon_s
+        Simulated time of a run, s.
+    seeds
+        One paired run each.
+    """
+
+    cost_model: CostModelName
+    tile_tokens: PositiveInt
+    tiling_cost_model: CostModelName
+    tile_budgets: Annotated[list[PositiveInt], Field(min_length=1)]
+    mixes: Annotated[dict[str, Mix], Field(min_length=1)]
+    schedulers: Schedulers
+    loads: Rates
+    cycles: Annotated[list[PositiveInt], Field(min_length=1)]
+    horizon_s: PositiveFloat
+    seeds: Seeds
+
+
+class RoutingParameters(Scene):
+    """Parameters of several replicas behind a router.
+
+    Attributes
+    ----------
+    routers
+        Entries as for schedulers, names from :data:`schedlab.serving.routers.ROUTERS`.
+    replicas
+        Number of equal replicas.
+    rates
+        Arrival rates of the whole fleet, requests/s.
+    requests
+        Requests a run.
+    seeds
+        One paired run each.
+    """
+
+    routers: Annotated[list[SchedulerEntry], AfterValidator(check_routers)]
+    replicas: PositiveInt
+    rates: Rates
+    requests: PositiveInt
+    seeds: Seeds
+
+
 MODELS: dict[str, type[Parameters]] = {
     "batch": BatchParameters,
     "load_fit": LoadParameters,
     "load_sharegpt": LoadParameters,
     "offsets": OffsetParameters,
+    "throughput": ThroughputParameters,
+    "routing": RoutingParameters,
 }

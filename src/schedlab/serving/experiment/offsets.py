@@ -3,7 +3,7 @@
 import pandas as pd
 
 from schedlab.lab.resolve import SchedulerEntry
-from schedlab.serving.claims import OFFSET, SLAI, SLAI_PRIORITY
+from schedlab.serving.claims.labels import OFFSET, SLAI, SLAI_PRIORITY
 from schedlab.serving.experiment.runs import latencies
 from schedlab.serving.parameters import OffsetParameters
 

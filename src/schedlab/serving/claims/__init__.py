@@ -1,0 +1,1 @@
+"""The serving claims, a module per stage."""

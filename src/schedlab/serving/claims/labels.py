@@ -1,0 +1,10 @@
+"""What `params.yaml`, figures and claims call the published schedulers."""
+
+VLLM = "vLLM"
+SARATHI_FCFS = "Sarathi-Serve (FCFS)"
+SARATHI_SPF = "Sarathi-Serve (SPF)"
+SLAI_FCFS = "SLAI (FCFS, fixed 10)"
+SLAI_SPF = "SLAI (SPF, fixed 10)"
+SLAI = "SLAI (SPF, dynamic)"
+SLAI_PRIORITY = "SLAI (SPF with priority, dynamic)"
+OFFSET = "SLAI (offset {:g})"

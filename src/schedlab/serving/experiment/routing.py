@@ -1,0 +1,64 @@
+"""Several replicas behind a router: what routing decides, and what it does not."""
+
+from typing import Any
+
+import pandas as pd
+
+from schedlab.lab.resolve import resolve, resolve_all
+from schedlab.lab.sweep import sweep
+from schedlab.serving.costs import COST_MODELS
+from schedlab.serving.engine import simulate_fleet
+from schedlab.serving.experiment.runs import plain_scene, workload
+from schedlab.serving.metrics import summarize
+from schedlab.serving.parameters import RoutingParameters, Scene
+from schedlab.serving.routers import ROUTERS
+from schedlab.serving.schedulers import SCHEDULERS
+
+
+def routing(parameters: RoutingParameters) -> pd.DataFrame:
+    """Return one row per router, rate, seed and class of users.
+
+    Columns: ``router, rate, seed``, those of :func:`schedlab.serving.metrics.summarize`,
+    ``requests_per_s`` until the last request finished, and ``imbalance``: the busiest
+    replica's time at work over the mean, minus 1.
+    """
+    scene = plain_scene(parameters) | {"schedulers": [parameters.schedulers[0].model_dump()]}
+    grid = [
+        {
+            "scene": scene,
+            "router": entry.model_dump(),
+            "rate": rate,
+            "replicas": parameters.replicas,
+            "requests": parameters.requests,
+        }
+        for entry in parameters.routers
+        for rate in parameters.rates
+    ]
+    return sweep(measure, grid, parameters.seeds, label="routing")
+
+
+def measure(
+    scene: dict[str, Any],
+    router: dict[str, Any],
+    rate: float,
+    replicas: int,
+    requests: int,
+    seed: int,
+) -> pd.DataFrame:
+    """Serve one workload on a fleet and summarise what its users got."""
+    world = Scene(**scene)
+    (scheduler,) = resolve_all(world.schedulers, SCHEDULERS)
+    run = simulate_fleet(
+        workload(world, rate, requests, seed),
+        scheduler.make,
+        COST_MODELS[world.cost_model],
+        replicas=replicas,
+        router=resolve(router, ROUTERS).make(),
+        total_blocks=world.blocks,
+    )
+    busy = run.batches.groupby("replica")["duration_s"].sum().reindex(range(replicas), fill_value=0)
+    return summarize(run).assign(
+        router=router["label"],
+        requests_per_s=len(run.requests) / run.requests["finish_s"].max(),
+        imbalance=busy.max() / busy.mean() - 1,
+    )
