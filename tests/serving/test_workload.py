@@ -5,9 +5,13 @@ import pytest
 from schedlab.serving.workload import (
     PAYING_AND_FREE,
     RequestClass,
+    all_at_once,
     build_requests,
+    burst_arrivals,
     draw_classes,
     poisson_arrivals,
+    replay_requests,
+    replayed_arrivals,
     true_rate,
 )
 
@@ -74,3 +78,35 @@ def test_classes_follow_their_shares():
 def test_senseless_workloads_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         build_requests(LENGTHS, **({"n": 10, "rate": 1.0, "seed": 0} | options))
+
+
+def test_a_trace_is_replayed_in_its_order_and_at_its_times():
+    trace = LENGTHS.head(4).assign(arrived_at=[7.0, 5.0, 7.0, 9.0])
+    table = replay_requests(trace, seed=0)
+    assert table["arrival_s"].tolist() == [0, 2, 2, 4]
+    assert table["prompt_tokens"].tolist() == [2, 1, 3, 4]
+    assert table["request_id"].tolist() == [0, 1, 2, 3]
+    assert list(table) == list(build_requests(LENGTHS, 4, 1.0, seed=0))
+    faster = replay_requests(trace, seed=0, rate=1.5)
+    assert faster["arrival_s"].tolist() == [0, 1, 1, 2]
+    assert 3 / faster["arrival_s"].iloc[-1] == 1.5
+
+
+def test_bursts_and_everything_at_once():
+    assert burst_arrivals(5, 2, 10.0).tolist() == [0, 0, 10, 10, 20]
+    assert all_at_once(3).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: replay_requests(LENGTHS, 0), "a column 'arrived_at' is needed to replay"),
+        (lambda: replayed_arrivals([1.0, 0.0]), "must be finite numbers that do not decrease"),
+        (lambda: replayed_arrivals([]), "must be finite numbers"),
+        (lambda: replayed_arrivals([1.0, 1.0], rate=2.0), "of one moment cannot be stretched"),
+        (lambda: burst_arrivals(5, 0, 1.0), "bursts need size >= 1 and gap_s >= 0, got 0"),
+    ],
+)
+def test_senseless_arrivals_are_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

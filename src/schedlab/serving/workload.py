@@ -77,10 +77,48 @@ def build_requests(
             f"requests must be between 1 and the {len(lengths)} lengths of the data set, got {n}"
         )
     rows = generator(seed, "serving", "lengths").permutation(len(lengths))[:n]
-    members = draw_classes(n, seed, classes)
-    table = lengths[["prompt_tokens", "output_tokens"]].iloc[rows].reset_index(drop=True)
-    table.insert(0, "request_id", np.arange(n))
-    table.insert(1, "arrival_s", poisson_arrivals(n, rate, seed, truncate_at=truncate_at))
+    arrivals = poisson_arrivals(n, rate, seed, truncate_at=truncate_at)
+    return _request_table(lengths.iloc[rows], arrivals, seed, classes)
+
+
+def replay_requests(
+    trace: pd.DataFrame,
+    seed: int,
+    *,
+    rate: float | None = None,
+    classes: Sequence[RequestClass] = PAYING_AND_FREE,
+) -> pd.DataFrame:
+    """Return the requests of a trace at the times when they came, with drawn classes.
+
+    Parameters
+    ----------
+    trace
+        Columns ``arrived_at`` (s), ``prompt_tokens`` and ``output_tokens``.
+    seed
+        Root seed of the classes.
+    rate
+        Mean arrival rate to stretch or squeeze the times to, requests/s; None to keep them.
+    classes
+        Shares must sum to 1.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As :func:`build_requests`, in order of arrival.
+    """
+    if "arrived_at" not in trace:
+        raise ValueError(f"trace: a column 'arrived_at' is needed to replay, got {list(trace)}")
+    trace = trace.sort_values("arrived_at", kind="stable")
+    return _request_table(trace, replayed_arrivals(trace["arrived_at"], rate), seed, classes)
+
+
+def _request_table(
+    lengths: pd.DataFrame, arrivals: np.ndarray, seed: int, classes: Sequence[RequestClass]
+) -> pd.DataFrame:
+    members = draw_classes(len(lengths), seed, classes)
+    table = lengths[["prompt_tokens", "output_tokens"]].reset_index(drop=True)
+    table.insert(0, "request_id", np.arange(len(lengths)))
+    table.insert(1, "arrival_s", arrivals)
     table["class"] = [classes[i].name for i in members]
     table["tbt_limit_s"] = [classes[i].tbt_limit_s for i in members]
     return table
@@ -98,6 +136,31 @@ def poisson_arrivals(
     if truncate_at is not None:
         gaps = np.minimum(gaps, truncate_at)
     return np.cumsum(gaps) / rate
+
+
+def all_at_once(n: int) -> np.ndarray:
+    """Return arrival times of requests that are all there at the beginning."""
+    return np.zeros(n)
+
+
+def burst_arrivals(n: int, size: int, gap_s: float) -> np.ndarray:
+    """Return arrival times in bursts of ``size`` requests, ``gap_s`` apart, the first at 0."""
+    if size < 1 or not gap_s >= 0:
+        raise ValueError(f"bursts need size >= 1 and gap_s >= 0, got {size!r} and {gap_s!r}")
+    return np.arange(n) // size * float(gap_s)
+
+
+def replayed_arrivals(times_s: Sequence[float], rate: float | None = None) -> np.ndarray:
+    """Return recorded arrival times from 0 on, stretched to a mean rate if one is given."""
+    times = np.asarray(times_s, dtype=float)
+    if not times.size or not np.isfinite(times).all() or (np.diff(times) < 0).any():
+        raise ValueError("arrival times to replay must be finite numbers that do not decrease")
+    times = times - times[0]
+    if rate is None:
+        return times
+    if not (isfinite(rate) and rate > 0 and times[-1] > 0):
+        raise ValueError(f"times of one moment cannot be stretched to a rate of {rate!r}")
+    return times * ((len(times) - 1) / times[-1] / rate)
 
 
 def true_rate(rate: float, truncate_at: float | None = 3.0) -> float:
