@@ -15,7 +15,7 @@ NO_DATE = {"svg": {"Date": None}, "png": {}}
 
 def save_table(table: pd.DataFrame, folder: str, name: str) -> None:
     """Write a tidy table to ``folder/name.parquet``; ``folder`` is relative to the checkout."""
-    write_table(_place(folder) / f"{name}.parquet", table)
+    write_table(place(folder) / f"{name}.parquet", table)
 
 
 def save_figure(figure: Figure, folder: str, name: str, *, alt: str, caption: str) -> None:
@@ -41,7 +41,7 @@ def save_figure(figure: Figure, folder: str, name: str, *, alt: str, caption: st
     """
     if not alt.strip() or not caption.strip():
         raise ValueError(f"figure {name!r} needs an alt text and a caption")
-    base = _place(folder)
+    base = place(folder)
     for kind in ("svg", "png"):
         write_atomically(
             base / f"{name}.{kind}",
@@ -67,9 +67,9 @@ def save_metrics(
         Plain numbers, possibly nested; never a duration or a date.
     """
     ledger = {finding["id"]: {**finding, "position": i} for i, finding in enumerate(claims)}
-    write_json(_place(folder) / "metrics.json", {"claims": ledger, **numbers})
+    write_json(place(folder) / "metrics.json", {"claims": ledger, **numbers})
 
 
-def _place(folder: str) -> Path:
+def place(folder: str) -> Path:
     """Return the folder below the checkout's root, wherever a notebook was opened."""
     return find_root() / folder
