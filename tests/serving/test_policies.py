@@ -287,10 +287,11 @@ def test_priority_lets_nobody_overtake():
     assert decide(few, memory, waiting=waiting)[0] == [(2, 1), (0, 6)]
 
 
-def test_priority_prefers_waiting_to_running_to_swapped_at_equal_keys(decoding):
+def test_priority_prefers_new_to_running_to_preempted_at_equal_keys(decoding):
     memory = BlockMemory(100, 4)
     swapped = decoding(7, memory)
     memory.free(swapped)
+    swapped.num_preemptions = 1
     batch, _ = decide(Priority(), memory, [decoding(5, memory)], [swapped, Request(9, 0, 4, 1)])
     assert [i for i, _ in batch] == [9, 5, 7]
 
