@@ -287,7 +287,7 @@ def test_the_prefix_cache_counts_as_done():
     engine.update_from_output(engine.schedule(), (["decoding"], [[7]]))
     engine.kv_cache_manager.get_computed_blocks = lambda request: (None, 16)
     engine.add_request(Prompt("known", [1] * 20))
-    assert engine._prompt_tokens([]) == 4
+    assert engine._prompt_tokens([], []) == 4
     assert "decoding" in engine.schedule().num_scheduled_tokens
 
 

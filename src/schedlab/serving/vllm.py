@@ -21,7 +21,7 @@ import importlib
 import logging
 import pkgutil
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import cache
 from math import inf, isfinite, isnan
 from numbers import Real
@@ -112,13 +112,13 @@ class SLAIPolicy:
 
     Foreseen rather than known: which prompts vLLM is about to admit, since it serves running
     requests first. Budget, ``max_num_seqs``, free blocks, watermark and the prefix cache are
-    counted, several KV cache groups, LoRA slots and remote KV are not. When a batch turns
+    counted; several groups of KV cache, LoRA slots and remote KV are not. When a batch turns
     out smaller than foreseen, no decode has to wait in the next one.
 
-    Not kept under memory pressure: vLLM preempts only when a block is really needed, from the
-    end of the running list (prompts by last admission, then decodes by latest LST, where SLAI
-    preempts the decode itself), admits nobody in that batch, and allocates a prompt's blocks
-    chunk by chunk.
+    Not kept when memory runs out: decodes with slack take their blocks before new prompts
+    are admitted, prompts take theirs chunk by chunk, and vLLM preempts only when a block is
+    really needed, from the end of the running list (prompts by last admission, then decodes by
+    latest LST, where SLAI preempts the decode itself), and admits nobody in that batch.
 
     With asynchronous scheduling the last token known is one batch older, so a decode becomes
     critical about one mean batch time earlier.
@@ -177,10 +177,13 @@ class SLAIPolicy:
         promised = self._blocks_to_come(started) / self.kv_cache_manager.block_pool.num_gpu_blocks
         return BatchEnd(now, self._mean_batch_time_s, self.kv_cache_manager.usage + promised)
 
-    def _blocks_to_come(self, started: Iterable[Any]) -> int:
-        """Return the blocks that SLAI gives a prompt when it starts, and vLLM chunk by chunk."""
+    def _blocks_to_come(self, requests: Iterable[Any]) -> int:
+        """Return the blocks that the tokens these requests still owe will take.
+
+        SLAI gives a prompt all its blocks when it starts, vLLM gives them chunk by chunk.
+        """
         size = self.block_size
-        return sum(-(-r.num_tokens // size) - -(-r.num_computed_tokens // size) for r in started)
+        return sum(-(-r.num_tokens // size) - -(-r.num_computed_tokens // size) for r in requests)
 
     def _due(self, request: Any, ready: BatchEnd) -> float:
         return self._slai.last_schedulable_time(Decode(ready, self._limit(request)))
@@ -205,7 +208,8 @@ class SLAIPolicy:
         lst = self._last_schedulable
         decodes.sort(key=lambda each: (lst[each], each.arrival_time, each.request_id))
         self.running[:] = decodes + prompts
-        demand = self._prompt_tokens(prompts) if self._foreseen else 0
+        critical = [request for request in decodes if lst[request] <= now]
+        demand = self._prompt_tokens(critical, prompts) if self._foreseen else 0
         waits, expected = defer(
             [(lst[request], owed(request)) for request in decodes],
             now,
@@ -218,12 +222,12 @@ class SLAIPolicy:
             request.next_decode_eligible_step = max(request.next_decode_eligible_step, after)
         return expected
 
-    def _prompt_tokens(self, started: Sequence[Any]) -> int:
+    def _prompt_tokens(self, critical: list[Any], started: list[Any]) -> int:
         """Return the tokens that prompts will ask for, up to the budget."""
         memory, block = self.kv_cache_manager, self.block_size
         tokens = sum(owed(request) for request in started)
         free = memory.block_pool.get_num_free_blocks() - memory.watermark_blocks
-        free -= self._blocks_to_come(started)
+        free -= self._blocks_to_come(critical + started)
         for place, request in enumerate(self.waiting, start=len(self.running)):
             if tokens >= self.max_num_scheduled_tokens or place >= self.max_num_running_reqs:
                 break
