@@ -79,3 +79,17 @@ def test_results_are_plain_tables(run):
     for frame in (run.requests, run.batches, summarize(run)):
         assert isinstance(frame, pd.DataFrame)
         assert not frame.columns.duplicated().any()
+
+
+def test_requests_beyond_the_horizon_count_as_late_not_as_served(table):
+    requests = table(*[(time, 8, 4, 2.0) for time in range(20)])
+    options = {"until_s": 10.0}
+    run = simulate(requests, Sarathi(max_num_seqs=1), lambda work: 1.0, **options)
+    assert len(run.requests) == 10
+    assert summarize_batches(run)["requests_per_s"] == pytest.approx(2 / 10)
+    assert goodput(run, 100.0) == pytest.approx(2 / 10)
+    assert np.isnan(summarize(run)["ttft_p50_s"][0])
+    assert not SLO(ttft_p50_s=100.0, tbt=False)(run)
+    assert SLO(ttft_p50_s=100.0, tbt=False)(
+        simulate(requests[:2], Sarathi(max_num_seqs=1), lambda work: 1.0, **options)
+    )

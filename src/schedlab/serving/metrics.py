@@ -19,6 +19,7 @@ def summarize(run: Run) -> pd.DataFrame:
     Columns: ``class, requests, ttft_mean_s, ttft_p50_s, ttft_p90_s, ttft_p99_s, tbt_mean_s,
     tbt_p50_s, tbt_p90_s, tbt_p99_s, tbt_max_s, tbt_limit_s`` (the tightest of the class) and
     ``preemptions``. TBT percentiles are over all samples of the class, not over requests.
+    TTFT is NaN if a horizon left requests without a first token: what they would add is unknown.
     """
     groups = [("all", run.requests), *run.requests.groupby("class", sort=True)]
     return pd.DataFrame([_summary(run, name, group) for name, group in groups])
@@ -57,7 +58,8 @@ def summarize_batches(run: Run) -> dict[str, float]:
 
     Keys: ``batches, mean_batch_time_s, mean_prefill_tokens, mean_decode_tokens,
     peak_kv_use, preemptions, busy`` (share of time), ``tokens_per_s`` (while busy) and
-    ``requests_per_s`` (until the last one finished).
+    ``requests_per_s`` (finished, until the last one did). Of several replicas, ``busy`` is the
+    mean number that are busy, and ``tokens_per_s`` holds for one.
     """
     batches, busy_s = run.batches, run.batches["duration_s"].sum()
     end_s = run.requests["finish_s"].max()
@@ -71,16 +73,17 @@ def summarize_batches(run: Run) -> dict[str, float]:
         "preemptions": int(batches["preemptions"].sum()),
         "busy": busy_s / end_s,
         "tokens_per_s": tokens.sum() / busy_s,
-        "requests_per_s": len(run.requests) / end_s,
+        "requests_per_s": int(run.requests["finish_s"].notna().sum()) / end_s,
     }
 
 
 def goodput(run: Run, ttft_limit_s: float) -> float:
     """Return requests/s that met the TTFT limit, and their own TBT limit in 99 % of tokens."""
     table = run.requests
-    # A request without a limit, or with a single token, has nothing to miss.
-    late = (table["ttft_s"] > ttft_limit_s) | (table["tbt_p99_s"] > table["tbt_limit_s"])
-    return float((~late).sum() / table["finish_s"].max())
+    # A request without a limit, or with a single token, has nothing to miss there.
+    late = table["tbt_p99_s"] > table["tbt_limit_s"]
+    good = (table["ttft_s"] <= ttft_limit_s) & table["finish_s"].notna() & ~late
+    return float(good.sum() / table["finish_s"].max())
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ class SLO:
 
     def __call__(self, run: Run) -> bool:
         """Return whether a run meets the objective."""
-        if run.requests["ttft_s"].median() >= self.ttft_p50_s:
+        if run.requests["ttft_s"].fillna(np.inf).median() >= self.ttft_p50_s:
             return False
         if not self.tbt:
             return True
