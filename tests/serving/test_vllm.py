@@ -63,7 +63,7 @@ class Engine:
         self.requests, self.running, self.waiting = {}, [], Queue()
         self.max_num_scheduled_tokens, self.max_num_running_reqs = budget, seqs
         self.current_step, self.block_size, self.closed = 0, 16, False
-        self.pool = SimpleNamespace(num_gpu_blocks=BLOCKS, get_num_free_blocks=lambda: BLOCKS - 1)
+        self.pool = SimpleNamespace(num_gpu_blocks=BLOCKS + 1, get_num_free_blocks=lambda: BLOCKS)
         self.kv_cache_manager = SimpleNamespace(
             block_pool=self.pool, watermark_blocks=0, get_computed_blocks=lambda request: (None, 0)
         )
@@ -289,6 +289,54 @@ def test_the_prefix_cache_counts_as_done():
     engine.add_request(Prompt("known", [1] * 20))
     assert engine._prompt_tokens([], []) == 4
     assert "decoding" in engine.schedule().num_scheduled_tokens
+
+
+def test_a_prompt_is_foreseen_only_if_its_blocks_are_free():
+    engine = SLAIEngine({"offset": 0}, budget=100)
+    decode = Prompt("decode", [1] * 17)  # its next token takes a second block
+    decode.num_computed_tokens = 16
+    started = Prompt("started", [1] * 40)
+    started.num_computed_tokens = 8  # one block of three
+    engine.add_request(Prompt("new", [1] * 32))
+    for free, tokens in [(4, 32), (5, 64)]:
+        engine.pool.get_num_free_blocks = lambda free=free: free
+        assert engine._prompt_tokens([decode], [started]) == tokens
+    engine.kv_cache_manager.watermark_blocks = 1
+    assert engine._prompt_tokens([decode], [started]) == 32
+    engine.max_num_running_reqs = 0
+    assert engine._prompt_tokens([], []) == 0
+
+
+def test_the_memory_in_use_counts_whole_prompts():
+    engine = SLAIEngine(budget=40)
+    engine.clock = lambda: 0.0
+    engine.add_request(Prompt("long", [1] * 100))
+    engine.schedule()
+    assert engine.kv_cache_manager.usage == 3 / BLOCKS
+    assert engine._batch_end(0.0).kv_use == 7 / BLOCKS
+
+
+def test_a_batch_lasts_from_the_end_of_the_one_before():
+    engine = SLAIEngine()
+    engine.add_request(Prompt("a", [1] * 600))
+    times = iter([0.0, 1.0, 10.0, 12.0])
+    engine.clock = lambda: next(times)
+    ahead = [engine.schedule(), engine.schedule()]
+    for output in ahead:
+        engine.update_from_output(output, ([], []))
+    assert engine._mean_batch_time_s == (10 + 2) / 2
+
+
+def test_running_requests_stand_by_last_schedulable_time_with_prompts_behind():
+    engine = SLAIEngine({"offset": 0}, budget=10)
+    engine.clock = lambda: 1.0
+    for name, limit in {"relaxed": 9.0, "strict": 3.0}.items():
+        engine.add_request(Prompt(name, [1] * 4, limit=limit))
+    engine.update_from_output(engine.schedule(), (["relaxed", "strict"], [[7], [7]]))
+    engine.add_request(Prompt("new", [1] * 30))
+    assert engine.schedule().num_scheduled_tokens == {"new": 10}
+    engine.schedule()
+    assert [request.request_id for request in engine.running] == ["strict", "relaxed", "new"]
 
 
 def test_a_decode_whose_batch_is_under_way_is_due_from_now_on():

@@ -174,7 +174,8 @@ class SLAIPolicy:
 
     def _batch_end(self, now: float) -> BatchEnd:
         started = [request for request in self.running if request.is_prefill_chunk]
-        promised = self._blocks_to_come(started) / self.kv_cache_manager.block_pool.num_gpu_blocks
+        blocks = self.kv_cache_manager.block_pool.num_gpu_blocks - 1  # one of them is never used
+        promised = self._blocks_to_come(started) / blocks
         return BatchEnd(now, self._mean_batch_time_s, self.kv_cache_manager.usage + promised)
 
     def _blocks_to_come(self, requests: Iterable[Any]) -> int:
