@@ -8,10 +8,12 @@ the reference: it is the one to read, to step through and to extend.
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from schedlab.serving import engine
-from schedlab.serving.compiled import prepare
+from schedlab.serving.compiled.prepare import fits, new_replica
+from schedlab.serving.compiled.rules import all_rules
 from schedlab.serving.costs import CostModel
 from schedlab.serving.memory import BlockMemory
 from schedlab.serving.records import Run, compacted
@@ -52,13 +54,15 @@ def simulate(
 
 
 def covers(scheduler: Scheduler, cost_model: CostModel, **settings: Any) -> bool:
-    """Return whether a simulation can be compiled; otherwise the plain engine serves it."""
+    """Return whether such a simulation can be compiled; otherwise the plain engine serves it."""
     if set(settings) - set(SETTINGS):
         return False
     settings = SETTINGS | settings
-    known = prepare.scheduler_rules(scheduler) and prepare.cost_rules(cost_model)
-    asks_for_more = settings["check"] or settings["keep_members"]
-    return bool(known) and not asks_for_more and settings["preemption"] == "recompute"
+    return all_rules(scheduler, cost_model, _memory(settings), settings) is not None
+
+
+def _memory(settings: dict[str, Any]) -> BlockMemory:
+    return BlockMemory(*[settings[name] for name in ("total_blocks", "block_size", "watermark")])
 
 
 def _compiled(
@@ -69,22 +73,14 @@ def _compiled(
     settings: dict[str, Any],
 ) -> Run | None:
     """Return the run, or None where the plain engine is to say what is wrong."""
+    memory = _memory(settings)
+    rules = all_rules(scheduler, cost_model, memory, settings)
     table = in_order(requests)
     table = table[table["arrival_s"] < settings["until_s"]]
-    memory = BlockMemory(*[settings[name] for name in ("total_blocks", "block_size", "watermark")])
-    if table.empty or not prepare.fits(table, memory, settings["max_model_len"]):
+    longest = min(settings["max_model_len"], rules.get("reserve_tokens") or np.inf)
+    if table.empty or not fits(table, memory, longest):
         return None
-    rules = prepare.scheduler_rules(scheduler) | prepare.cost_rules(cost_model)
-    rules |= {name: settings[name] for name in ("first_token_at_prefill", "until_s")}
-    rules["most_fruitless"] = engine.FRUITLESS_PREEMPTIONS
-    from schedlab.serving.compiled import serve
+    from schedlab.serving.compiled.serve import serve  # imports numba
 
-    replica = prepare.prepare(
-        table,
-        rules,
-        cost_model,
-        memory,
-        default_limit_s=getattr(scheduler, "time_between_tokens_s", 0.0),
-        keep_samples=not compact,
-    )
-    return serve.serve(replica, table, type(scheduler).__name__)
+    replica = new_replica(table, rules, cost_model, keep_samples=not compact)
+    return serve(replica, table, type(scheduler).__name__)

@@ -10,8 +10,12 @@ import numpy as np
 
 from schedlab.serving.records import BATCH_COLUMNS
 
-SARATHI, SLAI, VLLM_V0 = range(3)
-TABLE, STAIRCASE = range(2)
+SCHEDULERS = range(8)
+SARATHI, SLAI, VLLM_V0, VLLM_V1, RAD, STATIC_SPLIT, ORCA, FASTER_TRANSFORMER = SCHEDULERS
+BY_ARRIVAL, BY_ADMISSION, DECODES_FIRST = range(3)
+"""How a scheduler ranks running requests; the last has prompts behind decodes, by admission."""
+TOKENS_AND_CONTEXT, TOKENS_AND_ATTENTION, SEQUENCES = range(3)
+"""What a batch's time is made of."""
 
 REQUEST = np.dtype(
     [
@@ -42,13 +46,22 @@ REQUEST = np.dtype(
 RULES = np.dtype(
     [
         ("scheduler", "i8"),
+        ("default_limit_s", "f8"),
         ("shortest_first", "?"),
         ("user_priority", "?"),
         ("first_token_at_prefill", "?"),
+        ("swaps", "?"),
+        ("swap_block_s", "f8"),
         ("until_s", "f8"),
         ("most_fruitless", "i8"),  # preemptions without a new token
         ("token_budget", "i8"),
         ("max_num_seqs", "i8"),
+        ("ranks", "i8"),
+        ("reserve_tokens", "i8"),  # least that an admitted request gets blocks for
+        ("longest_chunk", "i8"),  # while others are there
+        ("reserves_prompt", "?"),  # start only what fits as a whole
+        ("prefills", "i8"),  # in a cycle, or in a row
+        ("decodes", "i8"),
         ("limit_total_decodes", "i8"),
         ("below", "f8"),
         ("above", "f8"),
@@ -57,11 +70,10 @@ RULES = np.dtype(
         ("block_size", "i8"),
         ("watermark_blocks", "i8"),
         ("cost", "i8"),
-        ("tile_tokens", "i8"),
-        ("pass_s", "f8"),
-        ("token_s", "f8"),
-        ("slope_beyond_s", "f8"),
-        ("kv_read_s", "f8"),
+        ("batch_s", "f8"),
+        ("request_s", "f8"),
+        ("prefill_token_s", "f8"),
+        ("context_token_s", "f8"),
     ],
     align=True,
 )
@@ -86,9 +98,12 @@ STATE = np.dtype(
         ("num_free_slots", "i8"),
         ("num_done", "i8"),  # entries of `done`
         # the batch under construction
+        ("memo", "i8"),  # what the scheduler remembers
         ("tokens_left", "i8"),
         ("num_members", "i8"),
         ("num_preempted", "i8"),
+        ("swapped_blocks", "i8"),
+        ("num_prefills", "i8"),
         ("prefill_tokens", "i8"),
         ("decode_tokens", "i8"),
         ("decode_context", "i8"),
@@ -122,8 +137,11 @@ class Replica(NamedTuple):
         Requests that finished since this list was last emptied.
     rows
         Batches since the last time they were carried off.
-    points, point_s
-        Measured table of the cost model.
+    tokens_s
+        Seconds of a batch by its tokens, without what depends on contexts.
+    prompt_s, contexts, decodes_s
+        Attention: seconds of a whole prompt by its length, and of decodes, one row for each of
+        these contexts and one column for each number of decodes.
     """
 
     state: np.ndarray
@@ -136,8 +154,10 @@ class Replica(NamedTuple):
     slots: np.ndarray
     done: np.ndarray
     rows: np.ndarray
-    points: np.ndarray
-    point_s: np.ndarray
+    tokens_s: np.ndarray
+    prompt_s: np.ndarray
+    contexts: np.ndarray
+    decodes_s: np.ndarray
 
 
 BATCH = np.dtype(list(BATCH_COLUMNS.items()))

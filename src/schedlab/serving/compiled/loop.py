@@ -1,11 +1,10 @@
 """The compiled loop over batches, the twin of :class:`schedlab.serving.engine.Replica`."""
 
-from math import ceil
-
 import numpy as np
 
+from schedlab.serving.compiled.batch_time import seconds
 from schedlab.serving.compiled.jit import cached, called, inlined
-from schedlab.serving.compiled.layout import SLAI, STAIRCASE, Replica
+from schedlab.serving.compiled.layout import DECODES_FIRST, SLAI, Replica
 from schedlab.serving.compiled.policies import schedule
 from schedlab.serving.compiled.steps import begin_batch, push, release, tokens_to_come
 
@@ -23,6 +22,8 @@ def advance(replica: Replica) -> int:
         begin_batch(replica)
         if state.num_arrived > state.num_finished:
             schedule(replica)
+        else:
+            state.memo = 0
         if state.num_members == 0:
             if state.num_preempted > 0 or state.num_arrived == len(requests):
                 return FAILED
@@ -65,6 +66,7 @@ def run_batch(replica: Replica) -> bool:
     duration = seconds(replica)
     if state.fruitless_preemptions > rules.most_fruitless or not 0 < duration < np.inf:
         return False
+    duration += rules.swap_block_s * state.swapped_blocks
     start = state.now
     record(replica, duration)
     state.now = start + duration
@@ -74,35 +76,11 @@ def run_batch(replica: Replica) -> bool:
     state.num_batches += 1
     passed = state.now - start
     state.mean_batch_time_s += (passed - state.mean_batch_time_s) / state.num_batches
-    if rules.scheduler == SLAI:
-        set_deadlines(replica)
+    if rules.ranks == DECODES_FIRST:
+        rank_decodes(replica)
     if finished or state.num_preempted > 0:
         drop_idle(replica)
     return True
-
-
-@inlined
-def seconds(replica: Replica) -> float:
-    """Return what the batch costs, operation for operation as in ``serving.costs``."""
-    state, rules = replica.state[0], replica.rules[0]
-    tokens = state.prefill_tokens + state.decode_tokens
-    if rules.cost == STAIRCASE:
-        return rules.pass_s * ceil(tokens / rules.tile_tokens) + rules.token_s * tokens
-    return linear(replica, tokens) + rules.kv_read_s * state.decode_context
-
-
-@inlined
-def linear(replica: Replica, tokens: int) -> float:
-    """Return the measured table's time, piecewise linear."""
-    points, point_s = replica.points, replica.point_s
-    after = 1
-    while after < len(points) and points[after] <= tokens:
-        after += 1
-    x, y = points[after - 1], point_s[after - 1]
-    if after == len(points):
-        return y + replica.rules[0].slope_beyond_s * (tokens - x)
-    slope = (point_s[after] - y) / (points[after] - x)
-    return y + slope * (tokens - x)
 
 
 @inlined
@@ -120,7 +98,7 @@ def record(replica: Replica, duration: float) -> None:
     row.waiting = state.num_waiting
     row.running = state.active
     row.preemptions = state.num_preempted
-    row.swapped_blocks = 0
+    row.swapped_blocks = state.swapped_blocks
     row.backlog_tokens = state.backlog_tokens
     state.backlog_tokens -= state.prefill_tokens + state.decode_tokens
 
@@ -164,8 +142,8 @@ def add_sample(replica: Replica, i: int) -> None:
 
 
 @inlined
-def set_deadlines(replica: Replica) -> None:
-    """Rank all that decode next by last schedulable time, see ``schedulers.slai``."""
+def rank_decodes(replica: Replica) -> None:
+    """Rank all that decode next: SLAI by last schedulable time, others by arrival."""
     state, rules = replica.state[0], replica.rules[0]
     use = (rules.total_blocks - state.free_blocks) / rules.total_blocks
     theta = rules.above if use >= rules.memory_limit else rules.below
@@ -174,6 +152,9 @@ def set_deadlines(replica: Replica) -> None:
         i = replica.members[at]
         request = replica.requests[i]
         if request.num_blocks > 0 and request.num_computed_tokens >= request.num_prefill_tokens:
+            if rules.scheduler != SLAI:
+                request.rank_s = request.arrival_s
+                continue
             request.rank_s = state.now + request.limit_s - theta * state.mean_batch_time_s
             request.rank = i
 

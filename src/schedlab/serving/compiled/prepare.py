@@ -1,6 +1,5 @@
 """From a request table, a scheduler and a cost model to the compiled engine's arrays."""
 
-from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -8,9 +7,9 @@ import pandas as pd
 
 from schedlab.serving.compiled import layout
 from schedlab.serving.compiled.layout import Replica
-from schedlab.serving.costs import CostModel, MeasuredTable, TileStaircase
+from schedlab.serving.compiled.rules import Rules, cost_tables
+from schedlab.serving.costs import CostModel
 from schedlab.serving.memory import BlockMemory
-from schedlab.serving.schedulers import SLAI, Sarathi, VLLMv0
 
 ROWS = 16_384
 """Batches between two stops of the loop."""
@@ -18,57 +17,8 @@ SLOTS_BYTES = 8_000_000
 """Room for TBT samples before the requests they belong to are summarised, unless all are kept."""
 
 
-def scheduler_rules(scheduler: Any) -> dict[str, Any] | None:
-    """Return a scheduler's options for the compiled engine; None for one that it does not know."""
-    if type(scheduler) is Sarathi:
-        return {
-            "scheduler": layout.SARATHI,
-            "shortest_first": scheduler.order == "spf",
-            "token_budget": scheduler.token_budget,
-            "max_num_seqs": scheduler.max_num_seqs,
-        }
-    if type(scheduler) is VLLMv0:
-        return {
-            "scheduler": layout.VLLM_V0,
-            "token_budget": scheduler.prefill_budget,
-            "max_num_seqs": scheduler.max_num_seqs,
-        }
-    if type(scheduler) is SLAI and isfinite(scheduler.above) and isfinite(scheduler.below):
-        return {
-            "scheduler": layout.SLAI,
-            "shortest_first": scheduler.order == "spf",
-            "user_priority": scheduler.user_priority,
-            "token_budget": scheduler.token_budget,
-            "max_num_seqs": scheduler.max_num_seqs,
-            "limit_total_decodes": scheduler.limit_total_decodes,
-            "below": scheduler.below,
-            "above": scheduler.above,
-            "memory_limit": scheduler.memory_limit,
-        }
-    return None
-
-
-def cost_rules(cost_model: CostModel) -> dict[str, Any] | None:
-    """Return a cost model's constants for the compiled engine; None for one it does not know."""
-    if type(cost_model) is TileStaircase:
-        names = ("tile_tokens", "pass_s", "token_s")
-        return {"cost": layout.STAIRCASE} | {name: getattr(cost_model, name) for name in names}
-    if type(cost_model) is MeasuredTable:
-        points = cost_model.tokens
-        if points[0] <= 1 and all(np.diff(points) > 0):
-            names = ("slope_beyond_s", "kv_read_s")
-            return {"cost": layout.TABLE} | {name: getattr(cost_model, name) for name in names}
-    return None
-
-
-def prepare(
-    table: pd.DataFrame,
-    rules: dict[str, Any],
-    cost_model: CostModel,
-    memory: BlockMemory,
-    *,
-    default_limit_s: float,
-    keep_samples: bool,
+def new_replica(
+    table: pd.DataFrame, rules: Rules, cost_model: CostModel, *, keep_samples: bool
 ) -> Replica:
     """Return a replica before its first batch.
 
@@ -78,29 +28,22 @@ def prepare(
         Checked requests in order.
     rules
         Options of scheduler, cost model and engine, by the names of ``layout.RULES``.
-    cost_model, memory
-        As in :func:`schedlab.serving.engine.simulate`.
-    default_limit_s
-        TBT limit of requests that have none.
+    cost_model
+        Fills the tables that batch times are looked up in.
     keep_samples
         Whether to keep every TBT sample, or only those of requests that have not been
         summarised.
     """
     n = len(table)
     most = min(2 * rules["max_num_seqs"], n)  # those that lost their blocks leave after the batch
-    requests = _requests(table, memory.block_size, default_limit_s)
+    requests = _requests(table, rules["default_limit_s"])
     counts = requests["max_tokens"].astype(np.int64) - rules["first_token_at_prefill"]
     samples_s, slots = _room(requests, counts, rules["max_num_seqs"], keep_samples)
-    is_table = isinstance(cost_model, MeasuredTable)
+    fitting = min(rules["token_budget"], rules["total_blocks"] * rules["block_size"])
+    longest = int(max(fitting + most, (requests["num_tokens"] + requests["max_tokens"]).max()))
     return Replica(
-        state=_record(layout.STATE, free_blocks=memory.total_blocks, num_free_slots=len(slots)),
-        rules=_record(
-            layout.RULES,
-            total_blocks=memory.total_blocks,
-            block_size=memory.block_size,
-            watermark_blocks=memory.watermark_blocks,
-            **rules,
-        ),
+        state=_record(layout.STATE, free_blocks=rules["total_blocks"], num_free_slots=len(slots)),
+        rules=_record(layout.RULES, **rules),
         requests=requests,
         running=np.empty(most, np.int64),
         waiting=np.empty(n, np.int64),
@@ -109,8 +52,7 @@ def prepare(
         slots=slots,
         done=np.empty(n, np.int64),
         rows=np.empty(ROWS, layout.BATCH),
-        points=np.array(cost_model.tokens if is_table else [1], dtype=float),
-        point_s=np.array(cost_model.seconds if is_table else [0], dtype=float),
+        **cost_tables(cost_model, longest, most),
     )
 
 
@@ -121,7 +63,7 @@ def _record(kind: np.dtype, **values: Any) -> np.ndarray:
     return record
 
 
-def _requests(table: pd.DataFrame, block_size: int, default_limit_s: float) -> np.ndarray:
+def _requests(table: pd.DataFrame, default_limit_s: float) -> np.ndarray:
     requests = np.zeros(len(table), layout.REQUEST)
     requests["arrival_s"] = table["arrival_s"]
     requests["submitted_s"] = _on_the_clock(requests["arrival_s"])
@@ -176,7 +118,7 @@ def add_slots(replica: Replica) -> Replica:
     )
 
 
-def fits(table: pd.DataFrame, memory: BlockMemory, max_model_len: int) -> bool:
+def fits(table: pd.DataFrame, memory: BlockMemory, longest: float) -> bool:
     """Return whether the plain engine would take these requests, all in ordinary numbers."""
     counts = table[["request_id", "prompt_tokens", "output_tokens"]]
     if not all(kind.kind in "iu" for kind in counts.dtypes):
@@ -184,7 +126,7 @@ def fits(table: pd.DataFrame, memory: BlockMemory, max_model_len: int) -> bool:
     tokens = table["prompt_tokens"].to_numpy(np.int64) + table["output_tokens"].to_numpy(np.int64)
     limits_s = tbt_limits(table)
     return bool(
-        tokens.max() <= min(max_model_len, np.iinfo(np.int32).max)
+        tokens.max() <= min(longest, np.iinfo(np.int32).max)
         and memory.fits_ever(int(tokens.max()))
         and np.isfinite(table["arrival_s"].to_numpy(float)).all()
         and np.isfinite(limits_s[~np.isnan(limits_s)]).all()

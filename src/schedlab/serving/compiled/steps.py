@@ -7,7 +7,7 @@ draft counts here is what the engine would do with its decision.
 import numpy as np
 
 from schedlab.serving.compiled.jit import called, inlined
-from schedlab.serving.compiled.layout import SLAI, Replica
+from schedlab.serving.compiled.layout import BY_ARRIVAL, Replica
 
 
 @inlined
@@ -15,8 +15,9 @@ def begin_batch(replica: Replica) -> None:
     """Forget the last batch."""
     state = replica.state[0]
     state.tokens_left = replica.rules[0].token_budget
-    state.num_members = state.num_preempted = 0
+    state.num_members = state.num_preempted = state.num_prefills = 0
     state.prefill_tokens = state.decode_tokens = state.decode_context = 0
+    state.swapped_blocks = 0
     state.barrier_s = np.inf
 
 
@@ -67,6 +68,13 @@ def tokens_to_come(replica: Replica, i: int) -> int:
     left = max(0, request.num_prefill_tokens - request.num_computed_tokens)
     at_prefill = replica.rules[0].first_token_at_prefill and left > 0
     return left + request.max_tokens - request.num_output_tokens - at_prefill
+
+
+@inlined
+def blocks_for(replica: Replica, tokens: int) -> int:
+    """Return the number of blocks that hold so many tokens."""
+    size = replica.rules[0].block_size
+    return (tokens + size - 1) // size
 
 
 @called
@@ -129,10 +137,13 @@ def preempt(replica: Replica, i: int) -> None:
     ):
         state.barrier_s, state.barrier_length = priority_s, length
     release(replica, i)
-    state.backlog_tokens -= tokens_to_come(replica, i)
-    request.num_computed_tokens = 0
-    request.num_prefill_tokens = request.num_tokens
-    state.backlog_tokens += tokens_to_come(replica, i)
+    if replica.rules[0].swaps:
+        state.swapped_blocks += blocks_for(replica, request.num_computed_tokens)
+    else:
+        state.backlog_tokens -= tokens_to_come(replica, i)
+        request.num_computed_tokens = 0
+        request.num_prefill_tokens = request.num_tokens
+        state.backlog_tokens += tokens_to_come(replica, i)
     request.num_preemptions += 1
     state.num_preempted += 1
     state.front -= 1
@@ -152,9 +163,15 @@ def is_barred(replica: Replica, i: int) -> bool:
 
 @inlined
 def join(replica: Replica, i: int, tokens: int) -> None:
-    """Put a request into the batch."""
-    state = replica.state[0]
-    replica.requests[i].scheduled = tokens
+    """Put a request that has its blocks into the batch."""
+    state, request = replica.state[0], replica.requests[i]
+    if request.num_computed_tokens < request.num_prefill_tokens:
+        state.num_prefills += 1
+        state.prefill_tokens += tokens
+    else:
+        state.decode_tokens += 1
+        state.decode_context += request.num_tokens
+    request.scheduled = tokens
     replica.members[state.num_members] = i
     state.num_members += 1
     state.tokens_left -= tokens
@@ -175,8 +192,6 @@ def decode(replica: Replica, i: int, first: int, last: int) -> int:
     if request.num_tokens > request.num_blocks * replica.rules[0].block_size:
         request.num_blocks += 1
         state.free_blocks -= 1
-    state.decode_tokens += 1
-    state.decode_context += request.num_tokens
     join(replica, i, 1)
     return last
 
@@ -200,40 +215,68 @@ def prefill(replica: Replica, i: int) -> None:
     state, request = replica.state[0], replica.requests[i]
     tokens = min(request.num_prefill_tokens - request.num_computed_tokens, state.tokens_left)
     if tokens > 0:
-        state.prefill_tokens += tokens
         join(replica, i, tokens)
 
 
+@inlined
+def lacks(replica: Replica, i: int, tokens: int) -> int:
+    """Return the blocks that a request is short of to hold the tokens of a batch."""
+    request = replica.requests[i]
+    slots = np.int64(request.num_tokens)
+    if request.num_computed_tokens < request.num_prefill_tokens:
+        slots = request.num_computed_tokens + tokens
+    return max(0, blocks_for(replica, slots) - request.num_blocks)
+
+
+@inlined
+def extend(replica: Replica, i: int, tokens: int) -> None:
+    """Give a running or waiting request tokens, with blocks for these only."""
+    state, request = replica.state[0], replica.requests[i]
+    blocks = lacks(replica, i, tokens)
+    starts = request.num_blocks == 0
+    request.num_blocks += blocks
+    state.free_blocks -= blocks
+    if starts:
+        pop(replica)
+        enter(replica, i)
+    join(replica, i, tokens)
+
+
 @called
-def admit(replica: Replica, whole: bool) -> None:
-    """Start prompts in order until one does not fit; ``whole`` ones only, or a first chunk."""
+def admit(replica: Replica, whole: bool, most: int) -> None:
+    """Start at most so many prompts in order, until one does not fit.
+
+    Prompts start as a whole or with a first chunk.
+    """
     state, rules = replica.state[0], replica.rules[0]
-    while state.num_waiting > 0 and state.active < rules.max_num_seqs:
+    for _ in range(min(most, state.num_waiting, rules.max_num_seqs - state.active)):
         i = replica.waiting[0]
         request = replica.requests[i]
-        blocks = (request.num_tokens + rules.block_size - 1) // rules.block_size
+        blocks = blocks_for(replica, max(request.num_tokens, rules.reserve_tokens))
+        wanted = max(1, request.num_prefill_tokens - request.num_computed_tokens)
         if (
             is_barred(replica, i)
-            or state.tokens_left < (request.num_tokens if whole else 1)
+            or state.tokens_left < (wanted if whole else 1)
             or state.free_blocks - blocks < rules.watermark_blocks
         ):
             return
         pop(replica)
         request.num_blocks = blocks
         state.free_blocks -= blocks
-        state.active += 1
         enter(replica, i)
-        prefill(replica, i)
+        join(replica, i, min(wanted, state.tokens_left))
 
 
 @called
 def enter(replica: Replica, i: int) -> None:
-    """Put an admitted request among the running ones, and give it room for its samples."""
+    """Put an admitted request among the running ones; give it room for its samples."""
     state, request = replica.state[0], replica.requests[i]
-    # SLAI ranks decodes by deadline and prompts behind them, by admission.
-    request.rank_s = np.inf if replica.rules[0].scheduler == SLAI else request.arrival_s
+    ranks = replica.rules[0].ranks
+    request.rank_s = request.arrival_s if ranks == BY_ARRIVAL else np.inf
     request.rank = state.num_admitted
     state.num_admitted += 1
+    state.active += 1
+    state.swapped_blocks += blocks_for(replica, request.num_computed_tokens)
     replica.running[state.num_running] = i
     state.num_running += 1
     state.unsorted = True
