@@ -165,7 +165,9 @@ class AttentionTable:
 
     def __call__(self, work: Work) -> float:
         """Return the seconds of attention of a batch."""
-        seconds = sum([self.prefill(tokens, cached) for tokens, cached in work.prefills])
+        seconds = 0.0
+        for tokens, cached in work.prefills:  # from Python 3.12 on sum() would round differently
+            seconds += self.prefill(tokens, cached)
         if work.decode_tokens:
             seconds += self.decode(work.decode_tokens, work.decode_context / work.decode_tokens)
         return seconds
