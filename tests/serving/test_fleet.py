@@ -23,8 +23,8 @@ def one_second(work):
 @pytest.fixture(scope="module")
 def requests(table):
     rng = np.random.default_rng(5)
-    arrivals = poisson_arrivals(200, 60.0, seed=2)
-    rows = zip(arrivals, rng.integers(1, 900, 200), rng.integers(1, 60, 200), strict=True)
+    arrivals = poisson_arrivals(120, 60.0, seed=2)
+    rows = zip(arrivals, rng.integers(1, 900, 120), rng.integers(1, 60, 120), strict=True)
     return table(*rows)
 
 
@@ -71,8 +71,8 @@ def test_routers_keep_the_balance(requests):
         name: np.bincount(serve(requests, router(), 4).requests["replica"], minlength=4)
         for name, router in ROUTERS.items()
     }
-    assert shares["round_robin"].tolist() == [50] * 4
-    assert all((share > 30).all() and (share < 70).all() for share in shares.values())
+    assert shares["round_robin"].tolist() == [30] * 4
+    assert all((share > 15).all() and (share < 45).all() for share in shares.values())
     again = serve(requests, Random(), 4).requests["replica"]
     assert np.bincount(again).tolist() == shares["random"].tolist()
     other = serve(requests, Random(seed=1), 4).requests["replica"]

@@ -65,15 +65,15 @@ class RAD:
 
     def schedule(self, state: State, now: float) -> Decision:
         """Return one chunk or all decodes; the memo counts the prompts of this cycle."""
-        completed = state.memo or 0
-        if self._is_full(completed) and not state.decoding:
+        completed, decoding = state.memo or 0, state.decoding
+        if self._is_full(completed) and not decoding:
             completed = 0
         draft = Draft(state, self.b_lcm)
-        if not self._is_full(completed) and len(state.decoding) < self._most(state):
+        if not self._is_full(completed) and len(decoding) < self._most(state):
             self._prefill(draft, state)
             completed += self._completes(draft, state)
         if not draft.tokens:
-            rest = deque(sorted(state.decoding, key=by_arrival))
+            rest = deque(sorted(decoding, key=by_arrival))
             while rest:
                 draft.decode(rest.popleft(), victims=rest)
         return draft.decision(completed)
