@@ -266,6 +266,33 @@ A100_STAIRCASE = ProfiledStaircase(
     ),
 )
 
+# The same for Llama-2-7B on two other GPUs (same source); `h100-llama2-7b` and `a40-llama2-7b`
+# have all sizes.
+H100_STAIRCASE = ProfiledStaircase(
+    tokens=A100_STAIRCASE.tokens,
+    seconds=(
+        *(0.00560, 0.00586),
+        *(0.00637, 0.00848),
+        *(0.00915, 0.00938),
+        *(0.01104, 0.01254),
+        *(0.01198, 0.01539),
+        *(0.01882, 0.02027),
+        0.02102,
+    ),
+)
+A40_STAIRCASE = ProfiledStaircase(
+    tokens=A100_STAIRCASE.tokens,
+    seconds=(
+        *(0.02394, 0.03005),
+        *(0.03027, 0.03811),
+        *(0.04458, 0.05046),
+        *(0.05498, 0.06725),
+        *(0.07110, 0.08106),
+        *(0.09982, 0.10278),
+        0.13686,
+    ),
+)
+
 # The engine of the learning-to-rank paper (arXiv 2408.15792: vLLM 0.4.1 on A100 40GB). A prompt
 # token costs what its table 4 says; time per batch and per request, mostly Python, are fitted to
 # its table 1; reading the KV cache follows from the shapes of the models.
@@ -321,6 +348,8 @@ COST_MODELS = CostModels(
         "ada-mistral7b": ADA_MISTRAL7B,
         "tile": TileStaircase(),
         "a100-staircase": A100_STAIRCASE,
+        "h100-staircase": H100_STAIRCASE,
+        "a40-staircase": A40_STAIRCASE,
         "llama3-8b-a100-40g-vllm041": LLAMA3_8B_VLLM041,
         "llama3-70b-8xa100-40g-vllm041": LLAMA3_70B_VLLM041,
     },

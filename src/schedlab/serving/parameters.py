@@ -189,6 +189,8 @@ class ThroughputParameters(Parameters):
         Batch-time model with a tile, and tokens in the tile.
     tiling_cost_model, tile_budgets
         Measured staircase, and the batch sizes to saturate on it, tokens.
+    staircases
+        Batch-time models of other GPUs to draw beside it.
     mixes
         Requests by name; the first is that of stability and cycles.
     schedulers
@@ -206,6 +208,7 @@ class ThroughputParameters(Parameters):
     cost_model: CostModelName
     tile_tokens: PositiveInt
     tiling_cost_model: CostModelName
+    staircases: list[CostModelName]
     tile_budgets: Annotated[list[PositiveInt], Field(min_length=1)]
     mixes: Annotated[dict[str, Mix], Field(min_length=1)]
     schedulers: Schedulers

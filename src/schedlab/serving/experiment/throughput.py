@@ -14,7 +14,7 @@ from schedlab.lab.resolve import resolve
 from schedlab.lab.seeds import generator
 from schedlab.lab.sweep import sweep
 from schedlab.serving.costs import COST_MODELS, Work
-from schedlab.serving.engine import simulate
+from schedlab.serving.experiment.runs import simulate
 from schedlab.serving.parameters import Mix, ThroughputParameters
 from schedlab.serving.records import Run
 from schedlab.serving.schedulers import SCHEDULERS
@@ -77,10 +77,12 @@ def tiling(parameters: ThroughputParameters) -> pd.DataFrame:
 
 
 def staircase(parameters: ThroughputParameters) -> pd.DataFrame:
-    """Return ``tokens, batch_s, tokens_per_s`` of the tiling model, in steps of 8 tokens."""
-    tokens = np.arange(8, max(parameters.tile_budgets) + 9, 8)
-    seconds = np.array([_batch_s(parameters.tiling_cost_model, int(n)) for n in tokens])
-    return pd.DataFrame({"tokens": tokens, "batch_s": seconds, "tokens_per_s": tokens / seconds})
+    """Return ``cost_model, tokens, batch_s, tokens_per_s``, in steps of 8 tokens."""
+    models = (parameters.tiling_cost_model, *parameters.staircases)
+    sizes = range(8, max(parameters.tile_budgets) + 9, 8)
+    table = pd.DataFrame(product(models, sizes), columns=["cost_model", "tokens"])
+    table["batch_s"] = [_batch_s(*row) for row in table.itertuples(index=False)]
+    return table.assign(tokens_per_s=table["tokens"] / table["batch_s"])
 
 
 def measure(

@@ -50,12 +50,15 @@ def tile_staircase(staircase: pd.DataFrame, tiling: pd.DataFrame) -> Figure:
     Parameters
     ----------
     staircase
-        Columns ``tokens, tokens_per_s`` of the batch-time model.
+        Columns ``cost_model, tokens, tokens_per_s``; up to three models are told apart.
     tiling
         Table of :func:`schedlab.serving.experiment.throughput.tiling`.
     """
     figure, axes = canvas(height=4.2)
-    axes.plot(staircase["tokens"], staircase["tokens_per_s"], color="#5f6973", label="model")
+    shades = ("#5f6973", "#9aa3ab", "#c3c9ce")
+    for shade, name in zip(shades, staircase["cost_model"].unique(), strict=False):
+        model = staircase[staircase["cost_model"] == name]
+        axes.plot(model["tokens"], model["tokens_per_s"], color=shade, label=name)
     table = tiling.assign(tokens=tiling["budget"] + tiling["extra"])
     more = table["scheduler"] + ", 8 tokens more"
     table["label"] = table["scheduler"].where(table["extra"] == 0, more)
