@@ -261,6 +261,7 @@ def test_the_cache_belongs_to_these_very_sources(tmp_path, monkeypatch):
     assert jit.cached(loop.advance.py_func).stats.cache_path == here
     (tmp_path / "steps.py").write_text("changed")
     monkeypatch.setattr(jit, "__file__", str(tmp_path / "jit.py"))
+    monkeypatch.setattr(jit.config, "CACHE_DIR", str(tmp_path))
     assert jit.cached(loop.advance.py_func).stats.cache_path != here
 
 

@@ -5,29 +5,34 @@ at every call, takes more time than all the rest.
 """
 
 import hashlib
+import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from numba import config, njit
 
-inlined = partial(njit, _nrt=False, forceinline=True)
+called = partial(njit, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+"""For what is rare: it compiles faster. Without wrappers it can only be called by other steps."""
+inlined = partial(called, forceinline=True)
 """For what happens in every batch."""
-called = partial(njit, _nrt=False)
-"""For what is rare: it compiles faster."""
 
 
 def cached(function: Callable) -> Callable:
     """Compile a function once for all processes to come.
 
     For changes numba looks into the file of the function only, not into those of the functions
-    that it calls. So the cache lies in a folder that is named after all sources of this package.
+    that it calls. So the cache lies in a folder that is named after all sources of this package;
+    those of earlier sources are removed.
     """
-    here, folder = Path(__file__).parent, config.CACHE_DIR
+    here, usual = Path(__file__).parent, config.CACHE_DIR
     sources = b"".join(path.read_bytes() for path in sorted(here.glob("*.py")))
-    name = f"compiled-{hashlib.sha256(sources).hexdigest()[:12]}"
-    config.CACHE_DIR = str(Path(folder or here / "__pycache__") / name)
+    caches = Path(usual or here / "__pycache__")
+    folder = caches / f"compiled-{hashlib.sha256(sources).hexdigest()[:12]}"
+    for other in set(caches.glob("compiled-*")) - {folder}:
+        shutil.rmtree(other, ignore_errors=True)
+    config.CACHE_DIR = str(folder)
     try:
-        return called(function, cache=True)
+        return njit(function, _nrt=False, no_cfunc_wrapper=True, cache=True)
     finally:
-        config.CACHE_DIR = folder
+        config.CACHE_DIR = usual
