@@ -55,6 +55,7 @@ def test_a_stage_leaves_notebook_page_and_metrics_and_the_same_bytes_again(root)
     notebook = write_notebook(
         root,
         "import os, sys\nprint(amount, scale, os.environ['OMP_NUM_THREADS'], {'b', 'a'})",
+        "print('beside the notebook:', [name for name in os.listdir() if 'ipc' in name])",
         "print('note', file=sys.stderr)\nobject()",
         SAVE,
     )
@@ -68,6 +69,7 @@ def test_a_stage_leaves_notebook_page_and_metrics_and_the_same_bytes_again(root)
     assert json.loads(first["results/toy/one.json"]) == {"amount": 7, "claims": {}}
     text = first["results/toy/one/notebook.ipynb"].decode()
     assert "7 smoke 1" in text
+    assert "beside the notebook: []" in text  # two stages at once would share such sockets
     assert str(root) not in text
     run.run("toy.one", notebook, root)
     assert results(root) == first

@@ -118,8 +118,9 @@ def _execute(source: Path, target: Path, values: Mapping[str, Any], name: str, r
 
     check_names(papermill.inspect_notebook(str(source)), values, source)
     _stream_to_terminal()
-    quiet = Config()
-    quiet.KernelManager.transport = "ipc"
+    own = Config()  # sockets of this run alone; by default they lie in the working directory,
+    own.KernelManager.transport = "ipc"  # where two stages at once would take the same
+    own.KernelManager.ip = str(Path(os.environ["JUPYTER_RUNTIME_DIR"], "kernel"))
     try:
         executed = papermill.execute_notebook(
             str(source),
@@ -129,7 +130,7 @@ def _execute(source: Path, target: Path, values: Mapping[str, Any], name: str, r
             cwd=str(root),
             progress_bar=False,
             log_output=True,
-            config=quiet,
+            config=own,
         )
     except PapermillExecutionError as error:
         raise NotebookFailed(_describe(error, source, target, name, root)) from None
