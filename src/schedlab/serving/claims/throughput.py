@@ -75,7 +75,6 @@ def _tiling_claims() -> list[Claim]:
             source="optimal tiling",
             estimator=distance_from_full,
             unit="relative",
-            holds_from=0.0,
             holds_to=0.001,
             figure="tiling",
         ),
