@@ -1,11 +1,13 @@
 """What one writes in an hour: Sarathi-Serve as a plain Python loop over iterations.
 
 Nothing but lists: no event queue, no scheduler object, no checks, no preemption (it stops where
-one would be needed). The benchmark asserts that it runs the very batches of the engines.
+one would be needed). The benchmark asserts that it runs the very batches of the engines and finds
+the same latencies.
 """
 
 from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 
 from schedlab.serving.costs import MeasuredTable
@@ -89,3 +91,14 @@ def serve(
                 running.remove(job)
                 finished += 1
     return jobs, batches
+
+
+def latencies(jobs: list[Job]) -> pd.DataFrame:
+    """Return what the engines report of each request: TTFT, and mean and percentiles of TBT."""
+    rows = []
+    for job in jobs:
+        tbt = np.diff(job.token_times_s)
+        points = np.percentile(tbt, [50, 99, 100])
+        rows.append((job.token_times_s[0] - job.arrival_s, tbt.mean(), *points))
+    columns = ["ttft_s", "tbt_mean_s", "tbt_p50_s", "tbt_p99_s", "tbt_max_s"]
+    return pd.DataFrame(rows, columns=columns)
