@@ -129,7 +129,7 @@ def measure_backlog(
     at = np.linspace(0, setting["horizon_s"], TRACE_POINTS + 1)[1:]
     last = np.searchsorted(run.batches["start_s"], at, side="right") - 1
     present = (run.batches["waiting"] + run.batches["running"]).to_numpy()
-    return pd.DataFrame({"time_s": at, "requests": present[last]})
+    return pd.DataFrame({"time_s": at, "requests": np.where(last < 0, 0, present[last])})
 
 
 def tile_lengths(mix: Mix, tile_tokens: int, n: int, seed: int) -> pd.DataFrame:

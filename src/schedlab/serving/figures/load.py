@@ -1,9 +1,10 @@
 """Figures of latency and capacity against load."""
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from schedlab.lab.figures import bars, canvas, curve, legend, reference
+from schedlab.lab.figures import GREY, bars, canvas, curve, legend, reference
 from schedlab.serving.figures.looks import looks_in
 
 
@@ -38,7 +39,7 @@ def latency_against_load(
     curve(axes, table, x="rate", y=metric, hue="scheduler", looks=looks_in(latency))
     axes.set(xlabel="arrival rate (requests/s)", ylabel=label)
     axes.set_ylim(0, top)
-    reference(axes, bound, "Theorem 1", axis="x")
+    _throughput_bound(axes, bound)
     if objective:
         reference(axes, *objective)
     legend(figure, columns=2)
@@ -64,6 +65,18 @@ def capacity_bars(capacity: pd.DataFrame, bound: float) -> Figure:
     labels = capacity["scheduler"].unique()
     figure, axes = canvas(height=0.8 + 0.45 * len(labels))
     bars(axes, capacity, category="scheduler", value="capacity", looks=looks_in(capacity))
-    reference(axes, bound, "Theorem 1", axis="x")
+    _throughput_bound(axes, bound)
     axes.set_xlabel("highest rate that meets all objectives (requests/s)")
     return figure
+
+
+def _throughput_bound(axes: Axes, bound: float) -> None:
+    """Mark Theorem 1 on the axis of rates: as a line, or by an arrow if it lies far outside."""
+    _, right = axes.get_xlim()
+    if bound < 1.3 * right:
+        reference(axes, bound, "Theorem 1", axis="x")
+    else:
+        words = f"Theorem 1: unstable beyond {bound:.2f} requests/s →"
+        axes.annotate(
+            words, (1, 0.02), xycoords="axes fraction", ha="right", color=GREY, fontsize=9
+        )
