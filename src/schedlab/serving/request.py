@@ -147,9 +147,9 @@ def _check_table(table: pd.DataFrame) -> None:
         where = table["request_id"][table["priority"].isna()].iloc[0]
         raise ValueError(f"request table: priority of request {where} must be a number, got NaN")
     for name, lowest in zip(REQUIRED_COLUMNS[1:], (0, 1, 1), strict=True):
-        bad = table[~(table[name] >= lowest)]
-        if len(bad):
-            where, got = bad["request_id"].iloc[0], bad[name].iloc[0]
+        good = table[name] >= lowest
+        if not good.all():
+            where, got = table["request_id"][~good].iloc[0], table[name][~good].iloc[0]
             raise ValueError(
                 f"request table: {name} of request {where} must be >= {lowest}, got {got}"
             )

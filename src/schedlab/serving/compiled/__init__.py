@@ -12,12 +12,11 @@ import numpy as np
 import pandas as pd
 
 from schedlab.serving import engine
-from schedlab.serving.compiled.prepare import fits, new_replica
+from schedlab.serving.compiled.prepare import fits, new_replica, read_arrivals
 from schedlab.serving.compiled.rules import all_rules
 from schedlab.serving.costs import CostModel
 from schedlab.serving.memory import BlockMemory
 from schedlab.serving.records import Run, compacted
-from schedlab.serving.request import in_order
 from schedlab.serving.schedulers.interface import Scheduler
 
 SETTINGS = engine.simulate.__kwdefaults__
@@ -75,12 +74,11 @@ def _compiled(
     """Return the run, or None where the plain engine is to say what is wrong."""
     memory = _memory(settings)
     rules = all_rules(scheduler, cost_model, memory, settings)
-    table = in_order(requests)
-    table = table[table["arrival_s"] < settings["until_s"]]
+    arrivals = read_arrivals(requests, settings["until_s"])
     longest = min(settings["max_model_len"], rules.get("reserve_tokens") or np.inf)
-    if table.empty or not fits(table, memory, longest):
+    if not fits(arrivals, memory, longest):
         return None
     from schedlab.serving.compiled.serve import serve  # imports numba
 
-    replica = new_replica(table, rules, cost_model, keep_samples=not compact)
-    return serve(replica, table, type(scheduler).__name__)
+    replica = new_replica(arrivals, rules, cost_model, keep_samples=not compact)
+    return serve(replica, arrivals, type(scheduler).__name__)

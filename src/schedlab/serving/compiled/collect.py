@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from schedlab.serving.compiled.layout import Replica
-from schedlab.serving.compiled.prepare import add_slots, tbt_limits
+from schedlab.serving.compiled.prepare import Arrivals, add_slots
 from schedlab.serving.histogram import TimeHistogram
 from schedlab.serving.records import TBT_COLUMNS, Run, request_table, tbt_columns
 
@@ -14,20 +14,21 @@ class Collector:
 
     Parameters
     ----------
-    table
-        The replica's requests in order.
+    arrivals
+        The replica's requests.
     compact
         Whether to keep neither batches nor TBT samples.
     """
 
-    def __init__(self, table: pd.DataFrame, compact: bool) -> None:
-        self._table, self._compact = table, compact
-        classes = table["class"].tolist() if "class" in table else ["all"] * len(table)
-        self._classes = list(map(str, classes))
-        self._histograms = {name: TimeHistogram() for name in sorted(set(self._classes))}
-        self._class_of = pd.Categorical(self._classes, list(self._histograms)).codes
-        self._tbt = {name: np.full(len(table), np.nan) for name in TBT_COLUMNS}
-        self._left = np.ones(len(table), dtype=bool)
+    def __init__(self, arrivals: Arrivals, compact: bool) -> None:
+        self._arrivals, self._compact = arrivals, compact
+        n = len(arrivals.request_id)
+        self._tbt = {name: np.full(n, np.nan) for name in TBT_COLUMNS}
+        self._left = np.ones(n, dtype=bool)
+        if compact:
+            names = sorted(set(arrivals.classes))
+            self._histograms = {name: TimeHistogram() for name in names}
+            self._class_of = pd.Categorical(arrivals.classes, names).codes
         self._batches: list[np.ndarray] = []
 
     def make_room(self, replica: Replica) -> Replica:
@@ -82,13 +83,13 @@ class Collector:
     def _request_table(self, requests: np.ndarray) -> pd.DataFrame:
         ours = ("arrival_s", "first_scheduled_s", "first_token_s", "finish_s")
         columns = {name: requests[name] for name in ours} | {
-            "request_id": self._table["request_id"].to_numpy(np.int64),
-            "num_prompt_tokens": self._table["prompt_tokens"].to_numpy(np.int64),
+            "request_id": self._arrivals.request_id.astype(np.int64),
+            "num_prompt_tokens": self._arrivals.prompt_tokens.astype(np.int64),
             "num_output_tokens": requests["num_output_tokens"].astype(np.int64),
-            "tbt_limit_s": tbt_limits(self._table),
+            "tbt_limit_s": self._arrivals.tbt_limit_s,
             "num_preemptions": requests["num_preemptions"].astype(np.int64),
         }
-        return request_table(columns, self._classes, self._tbt)
+        return request_table(columns, self._arrivals.classes, self._tbt)
 
 
 def _stretches(samples_s: np.ndarray, offsets: np.ndarray, counts: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """From a request table, a scheduler and a cost model to the compiled engine's arrays."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,7 @@ from schedlab.serving.compiled.layout import Replica
 from schedlab.serving.compiled.rules import Rules, cost_tables
 from schedlab.serving.costs import CostModel
 from schedlab.serving.memory import BlockMemory
+from schedlab.serving.request import REQUIRED_COLUMNS, in_order
 
 ROWS = 16_384
 """Batches between two stops of the loop."""
@@ -17,15 +18,64 @@ SLOTS_BYTES = 8_000_000
 """Room for TBT samples before the requests they belong to are summarised, unless all are kept."""
 
 
+class Arrivals(NamedTuple):
+    """The columns of a request table in order of arrival, as arrays.
+
+    Attributes
+    ----------
+    request_id, arrival_s, prompt_tokens, output_tokens
+        As in the table.
+    tbt_limit_s
+        NaN where a request has none.
+    classes
+        Name of each request's class.
+    """
+
+    request_id: np.ndarray
+    arrival_s: np.ndarray
+    prompt_tokens: np.ndarray
+    output_tokens: np.ndarray
+    tbt_limit_s: np.ndarray
+    classes: list[str]
+
+
+def read_arrivals(table: pd.DataFrame, until_s: float) -> Arrivals:
+    """Check a request table and return those that arrive before a horizon."""
+    table = in_order(table)
+    if until_s < np.inf:
+        table = table[table["arrival_s"] < until_s]
+    limits_s = table.get("tbt_limit_s", np.nan)
+    return Arrivals(
+        *[table[name].to_numpy() for name in REQUIRED_COLUMNS],
+        pd.Series(limits_s, table.index, dtype=float).to_numpy(),
+        list(map(str, table["class"])) if "class" in table else ["all"] * len(table),
+    )
+
+
+def fits(arrivals: Arrivals, memory: BlockMemory, longest: float) -> bool:
+    """Return whether the plain engine would take these requests, all in ordinary numbers."""
+    counts = (arrivals.request_id, arrivals.prompt_tokens, arrivals.output_tokens)
+    if not all(column.dtype.kind in "iu" and len(column) for column in counts):
+        return False
+    tokens = int((arrivals.prompt_tokens + arrivals.output_tokens).max())
+    limits_s = arrivals.tbt_limit_s
+    return bool(
+        tokens <= min(longest, np.iinfo(np.int32).max)
+        and memory.fits_ever(tokens)
+        and np.isfinite(arrivals.arrival_s).all()
+        and np.isfinite(limits_s[~np.isnan(limits_s)]).all()
+    )
+
+
 def new_replica(
-    table: pd.DataFrame, rules: Rules, cost_model: CostModel, *, keep_samples: bool
+    arrivals: Arrivals, rules: Rules, cost_model: CostModel, *, keep_samples: bool
 ) -> Replica:
     """Return a replica before its first batch.
 
     Parameters
     ----------
-    table
-        Checked requests in order.
+    arrivals
+        Its requests.
     rules
         Options of scheduler, cost model and engine, by the names of ``layout.RULES``.
     cost_model
@@ -34,9 +84,9 @@ def new_replica(
         Whether to keep every TBT sample, or only those of requests that have not been
         summarised.
     """
-    n = len(table)
+    n = len(arrivals.request_id)
     most = min(2 * rules["max_num_seqs"], n)  # those that lost their blocks leave after the batch
-    requests = _requests(table, rules["default_limit_s"])
+    requests = _requests(arrivals, rules["default_limit_s"])
     counts = requests["max_tokens"].astype(np.int64) - rules["first_token_at_prefill"]
     samples_s, slots = _room(requests, counts, rules["max_num_seqs"], keep_samples)
     fitting = min(rules["token_budget"], rules["total_blocks"] * rules["block_size"])
@@ -63,25 +113,19 @@ def _record(kind: np.dtype, **values: Any) -> np.ndarray:
     return record
 
 
-def _requests(table: pd.DataFrame, default_limit_s: float) -> np.ndarray:
-    requests = np.zeros(len(table), layout.REQUEST)
-    requests["arrival_s"] = table["arrival_s"]
+def _requests(arrivals: Arrivals, default_limit_s: float) -> np.ndarray:
+    requests = np.zeros(len(arrivals.request_id), layout.REQUEST)
+    requests["arrival_s"] = arrivals.arrival_s
     requests["submitted_s"] = _on_the_clock(requests["arrival_s"])
-    limits_s = tbt_limits(table)
+    limits_s = arrivals.tbt_limit_s
     requests["limit_s"] = np.where(np.isnan(limits_s), default_limit_s, limits_s)
     for name in ("first_scheduled_s", "first_token_s", "last_token_s", "finish_s"):
         requests[name] = np.nan
-    requests["max_tokens"] = table["output_tokens"]
+    requests["max_tokens"] = arrivals.output_tokens
     for name in ("num_tokens", "num_prefill_tokens"):
-        requests[name] = table["prompt_tokens"]
+        requests[name] = arrivals.prompt_tokens
     requests["offset"] = -1
     return requests
-
-
-def tbt_limits(table: pd.DataFrame) -> np.ndarray:
-    """Return each request's TBT limit, NaN where it has none."""
-    limits_s = table.get("tbt_limit_s", np.nan)
-    return pd.Series(limits_s, table.index, dtype=float).to_numpy()
 
 
 def _on_the_clock(arrivals: np.ndarray) -> np.ndarray:
@@ -115,19 +159,4 @@ def add_slots(replica: Replica) -> Replica:
     return replica._replace(
         samples_s=np.concatenate([samples_s, np.empty_like(samples_s)]),
         slots=np.concatenate([slots[:free], more, np.empty(len(slots) - free, np.int64)]),
-    )
-
-
-def fits(table: pd.DataFrame, memory: BlockMemory, longest: float) -> bool:
-    """Return whether the plain engine would take these requests, all in ordinary numbers."""
-    counts = table[["request_id", "prompt_tokens", "output_tokens"]]
-    if not all(kind.kind in "iu" for kind in counts.dtypes):
-        return False
-    tokens = table["prompt_tokens"].to_numpy(np.int64) + table["output_tokens"].to_numpy(np.int64)
-    limits_s = tbt_limits(table)
-    return bool(
-        tokens.max() <= min(longest, np.iinfo(np.int32).max)
-        and memory.fits_ever(int(tokens.max()))
-        and np.isfinite(table["arrival_s"].to_numpy(float)).all()
-        and np.isfinite(limits_s[~np.isnan(limits_s)]).all()
     )
