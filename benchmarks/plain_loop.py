@@ -79,18 +79,24 @@ def serve(
         duration = cost.linear(tokens) + cost.kv_read_s * context
         batches.append((now, duration))
         now += duration
-        for job, chunk in prefills:
-            job.prefilled += chunk
-            if job.prefilled == job.prompt:
-                job.token_times_s.append(now)
-        for job in decodes:
-            job.produced += 1
-            job.token_times_s.append(now)
-            if job.produced == job.output:
-                free += job.blocks
-                running.remove(job)
-                finished += 1
+        done = _hand_out(prefills, decodes, now)
+        for job in done:
+            running.remove(job)
+        free += sum([job.blocks for job in done])
+        finished += len(done)
     return jobs, batches
+
+
+def _hand_out(prefills: list[tuple[Job, int]], decodes: list[Job], now: float) -> list[Job]:
+    """Note the tokens of a batch; return who has finished."""
+    for job, chunk in prefills:
+        job.prefilled += chunk
+        if job.prefilled == job.prompt:
+            job.token_times_s.append(now)
+    for job in decodes:
+        job.produced += 1
+        job.token_times_s.append(now)
+    return [job for job in decodes if job.produced == job.output]
 
 
 def latencies(jobs: list[Job]) -> pd.DataFrame:

@@ -1,3 +1,4 @@
+import pandas as pd
 import pytest
 
 from schedlab.serving.costs import COST_MODELS
@@ -205,3 +206,16 @@ def test_routers_differ_in_latency_under_common_requests():
         < everyone["ttft_mean_s"].mean()["random"]
     )
     assert len(routing_figures.routers_against_load(table).axes) == 2
+
+
+def test_fleet_throughput_stops_where_the_first_replica_does():
+    batches = pd.DataFrame(
+        {
+            "replica": [0, 0, 1, 1, 1],
+            "start_s": [0.0, 1.0, 0.0, 1.0, 2.0],
+            "duration_s": 1.0,
+            "prefill_tokens": [10, 10, 10, 10, 500],
+            "decode_tokens": [0, 5, 0, 5, 0],
+        }
+    )
+    assert routing.fleet_throughput(batches) == pytest.approx(50 / 2.0)

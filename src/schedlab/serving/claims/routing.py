@@ -11,10 +11,10 @@ def routing_claims() -> list[Claim]:
     return [
         Claim(
             id="serving/routing-does-not-move-capacity",
-            sentence="Beyond capacity a random planner serves as many requests/s as the one that "
+            sentence="Beyond capacity a random planner serves as many tokens/s as the one that "
             "knows every backlog, to 5 %",
             source="Theorem 2",
-            estimator=on_tables(compare, "requests_per_s", "Random", "Shortest backlog"),
+            estimator=on_tables(compare, "tokens_per_s", "Random", "Shortest backlog"),
             unit="relative",
             holds_from=-0.05,
             holds_to=0.05,
@@ -37,7 +37,7 @@ def compare(metric: str, treated: str, baseline: str, *, tables: Tables) -> list
     """Return, per seed, treated / baseline - 1: throughput at the highest rate, else the lowest."""
     rows = tables["routing"]
     rows = rows[rows["class"] == "all"]
-    rate = rows["rate"].max() if metric == "requests_per_s" else rows["rate"].min()
+    rate = rows["rate"].max() if metric == "tokens_per_s" else rows["rate"].min()
     arms = [_at(rows, label, rate)[metric] for label in (treated, baseline)]
     return (arms[0] / arms[1] - 1).tolist()
 

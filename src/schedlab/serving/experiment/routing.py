@@ -19,8 +19,8 @@ def routing(parameters: RoutingParameters) -> pd.DataFrame:
     """Return one row per router, rate, seed and class of users.
 
     Columns: ``router, rate, seed``, those of :func:`schedlab.serving.metrics.summarize`,
-    ``requests_per_s`` until the last request finished, and ``imbalance``: the busiest
-    replica's time at work over the mean, minus 1.
+    ``tokens_per_s`` (see :func:`fleet_throughput`), and ``imbalance``: the busiest replica's
+    time at work over the mean, minus 1.
     """
     scene = plain_scene(parameters) | {"schedulers": [parameters.schedulers[0].model_dump()]}
     grid = [
@@ -59,6 +59,18 @@ def measure(
     busy = run.batches.groupby("replica")["duration_s"].sum().reindex(range(replicas), fill_value=0)
     return summarize(run).assign(
         router=router["label"],
-        requests_per_s=len(run.requests) / run.requests["finish_s"].max(),
+        tokens_per_s=fleet_throughput(run.batches),
         imbalance=busy.max() / busy.mean() - 1,
     )
+
+
+def fleet_throughput(batches: pd.DataFrame) -> float:
+    """Return tokens per second until the first replica has nothing left to do.
+
+    A run of finitely many requests ends with some replicas idle, the more so the less evenly
+    they were dealt; what a fleet can sustain shows only before.
+    """
+    ends = batches["start_s"] + batches["duration_s"]
+    until_s = ends.groupby(batches["replica"]).max().min()
+    tokens = batches["prefill_tokens"] + batches["decode_tokens"]
+    return tokens[ends <= until_s].sum() / until_s

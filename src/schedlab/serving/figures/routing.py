@@ -7,7 +7,7 @@ from schedlab.lab.figures import canvas, curve, legend, looks_of
 
 PANELS = {
     "ttft_mean_s": "mean time to first token (s)",
-    "requests_per_s": "requests served per second",
+    "tokens_per_s": "tokens served per second",
 }
 
 
