@@ -77,6 +77,5 @@ def _throughput_bound(axes: Axes, bound: float) -> None:
         reference(axes, bound, "Theorem 1", axis="x")
     else:
         words = f"Theorem 1: unstable beyond {bound:.2f} requests/s →"
-        axes.annotate(
-            words, (1, 0.02), xycoords="axes fraction", ha="right", color=GREY, fontsize=9
-        )
+        style = {"color": GREY, "fontsize": 9, "ha": "right", "va": "bottom"}
+        axes.annotate(words, (1, 1.01), xycoords="axes fraction", **style)
