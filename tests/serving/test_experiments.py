@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from schedlab.serving.costs import COST_MODELS
-from schedlab.serving.experiment import load, offsets, routing, runs, throughput
+from schedlab.serving.experiment import load, offsets, routing, rules, runs, throughput
 from schedlab.serving.figures import batches as batch_figures
 from schedlab.serving.figures import load as load_figures
 from schedlab.serving.figures import offsets as offset_figures
@@ -82,14 +82,14 @@ def test_latency_has_a_row_per_scheduler_rate_seed_and_class():
 
 
 def test_schedulers_compared_under_one_seed_serve_the_same_requests():
-    parameters = BatchParameters(**SCENE, requests=20, rate=2.0, seed=5)
+    parameters = BatchParameters(**SCENE, requests=20, rate=2.0, seeds=[5])
     served = [run.requests for run in load.follow_batches(parameters).values()]
     same = ["arrival_s", "prompt_tokens", "output_tokens", "class"]
     assert served[0][same].equals(served[1][same])
 
 
 def test_figures_of_a_run_show_its_tokens():
-    parameters = BatchParameters(**SCENE, requests=20, rate=2.0, seed=5)
+    parameters = BatchParameters(**SCENE, requests=20, rate=2.0, seeds=[5])
     found = load.follow_batches(parameters)
     strip = batch_figures.batch_strip(found, first=0, count=10)
     heights = [bar.get_height() for bar in strip.axes[0].patches]
@@ -102,7 +102,7 @@ def test_figures_of_a_run_show_its_tokens():
 
 
 def test_the_bound_is_peak_throughput_over_mean_tokens():
-    parameters = BatchParameters(**SCENE, requests=20, rate=2.0, seed=5)
+    parameters = BatchParameters(**SCENE, requests=20, rate=2.0, seeds=[5])
     tokens = runs.workload(parameters, 1.0, 16_000, 0)[["prompt_tokens", "output_tokens"]]
     peak = COST_MODELS["ada-mistral7b"].peak_tokens_per_s
     assert runs.throughput_bound(parameters) == pytest.approx(
@@ -219,3 +219,23 @@ def test_fleet_throughput_stops_where_the_first_replica_does():
         }
     )
     assert routing.fleet_throughput(batches) == pytest.approx(50 / 2.0)
+
+
+def test_rules_hold_for_slai_and_their_checks_notice_when_they_do_not():
+    parameters = BatchParameters(**SCENE, requests=40, rate=3.0, seeds=[5, 6])
+    table = rules.rule_checks(parameters)
+    assert (table[["equal", "conserving", "on_time"]] == 1).all(axis=None)
+    late = {"use": "slai", "label": "late", "options": {"offset": 0}}
+    run = runs.serve(parameters, late, 3.0, 40, 5, check=True)
+    assert rules.waits_on_time(run) < 1  # its decodes wait ten mean batch times longer
+    rad = {"use": "rad", "label": "RAD"}
+    assert rules.conserving_batches(runs.serve(parameters, rad, 3.0, 40, 5, check=True)) < 1
+    assert rules.equal_batches(run, runs.serve(parameters, SARATHI, 3.0, 40, 5, check=True)) < 1
+
+
+def test_members_of_a_batch_are_drawn_in_full():
+    parameters = BatchParameters(**SCENE, requests=20, rate=2.0, seeds=[5])
+    run = load.follow_batches(parameters)[SLAI["label"]]
+    figure = batch_figures.batch_members(run, "a run", first=2, count=5)
+    drawn = sum(bar.get_height() for bar in figure.axes[0].patches)
+    assert drawn == run.batches.iloc[2:7][["prefill_tokens", "decode_tokens"]].to_numpy().sum()

@@ -1,5 +1,6 @@
 """The exported trace holds what the run holds, in the format that Perfetto reads."""
 
+import gzip
 import json
 from itertools import pairwise
 
@@ -66,3 +67,13 @@ def test_unfinished_requests_show_what_they_reached(requests):
     run = simulate(requests, SLAI(), ADA_MISTRAL7B, until_s=0.3)
     events = json.loads(json.dumps(trace(run), allow_nan=False))["traceEvents"]
     assert 0 < len(slices(events, REQUESTS)) < 3 * len(run.requests)
+
+
+def test_a_packed_trace_is_the_same_and_has_the_same_bytes_again(tmp_path, requests):
+    run = simulate(requests, SLAI(), ADA_MISTRAL7B)
+    export_trace(run, tmp_path / "a.json")
+    export_trace(run, tmp_path / "a.json.gz")
+    export_trace(run, tmp_path / "b.json.gz")
+    packed = (tmp_path / "a.json.gz").read_bytes()
+    assert json.loads(gzip.decompress(packed)) == json.loads((tmp_path / "a.json").read_text())
+    assert packed == (tmp_path / "b.json.gz").read_bytes()

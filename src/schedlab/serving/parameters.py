@@ -6,7 +6,6 @@ from pydantic import (
     AfterValidator,
     Field,
     NonNegativeFloat,
-    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
 )
@@ -88,11 +87,19 @@ class Scene(Parameters):
 
 
 class BatchParameters(Scene):
-    """Parameters of the notebook that follows batches one by one."""
+    """Parameters of the notebook that follows batches one by one.
+
+    Attributes
+    ----------
+    requests, rate
+        Requests a run, and arrival rate in requests/s.
+    seeds
+        The first one's run is drawn; the rules are checked on all.
+    """
 
     requests: PositiveInt
     rate: PositiveFloat
-    seed: NonNegativeInt
+    seeds: Seeds
 
 
 class LoadParameters(Scene):

@@ -5,6 +5,8 @@ microseconds. Each replica is a process with a track of batches and counters bel
 are a process of their own, on as few tracks as they fit on without overlap.
 """
 
+import gzip
+import json
 from heapq import heappop, heappush
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from schedlab.lab.files import write_json
+from schedlab.lab.files import write_atomically, write_json
 from schedlab.serving.records import Run
 
 REQUESTS = 0
@@ -29,9 +31,14 @@ def export_trace(run: Run, path: Path) -> None:
     run
         Any run; of requests that did not finish, only what ended is drawn.
     path
-        File to write, ``.json``.
+        File to write, ``.json``, or ``.json.gz``, which both viewers open too.
     """
-    write_json(path, trace(run))
+    if path.suffix != ".gz":
+        write_json(path, trace(run))
+        return
+    text = json.dumps(trace(run), sort_keys=True, separators=(",", ":"))
+    packed = gzip.compress(text.encode(), mtime=0)
+    write_atomically(path, lambda temporary: temporary.write_bytes(packed))
 
 
 def trace(run: Run) -> dict[str, Any]:

@@ -22,7 +22,7 @@ def follow_batches(parameters: BatchParameters) -> dict[str, Run]:
             choice.entry,
             parameters.rate,
             parameters.requests,
-            parameters.seed,
+            parameters.seeds[0],
             check=True,
         )
         for choice in resolve_all(parameters.schedulers, SCHEDULERS)

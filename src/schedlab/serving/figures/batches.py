@@ -91,3 +91,36 @@ def _tokens(
     times = ends[decodes["batch"]]
     shown = row.notna().to_numpy() & (times >= begin) & (times <= end)
     return times[shown], row[shown].to_numpy()
+
+
+def batch_members(run: Run, label: str, *, first: int, count: int) -> Figure:
+    """Draw consecutive batches one by one: a column each, a box for each request's tokens.
+
+    Parameters
+    ----------
+    run
+        A run that kept its batches' members.
+    label
+        Title of the figure.
+    first, count
+        Number of the first batch, and how many to draw.
+    """
+    members = run.members[run.members["batch"].between(first, first + count - 1)]
+    tokens = members["prefill_tokens"] + members["decode_tokens"]
+    below = tokens.groupby(members["batch"]).cumsum() - tokens
+    figure, axes = canvas(height=4.4)
+    for words, colour, kind in (
+        ("decode", DECODE, members["decode_tokens"] > 0),
+        ("prefill", PREFILL, members["prefill_tokens"] > 0),
+    ):
+        edge = 0.5 if words == "prefill" else 0  # a decode is one token high
+        style = {"color": colour, "edgecolor": "white", "linewidth": edge, "label": words}
+        axes.bar(members["batch"][kind], tokens[kind], 0.8, below[kind], **style)
+    for row, size, base in zip(members.itertuples(), tokens, below, strict=True):
+        if size > 40:  # smaller boxes have no room for a number
+            text = {"ha": "center", "va": "center", "fontsize": 8, "color": "white"}
+            axes.text(row.batch, base + size / 2, str(row.request_id), **text)
+    axes.set(xlabel="batch", ylabel="tokens, in the order of the batch", title=label)
+    axes.set_xticks(range(first, first + count))
+    legend(figure, columns=2)
+    return figure
