@@ -77,10 +77,18 @@ def tiling(parameters: ThroughputParameters) -> pd.DataFrame:
 
 
 def staircase(parameters: ThroughputParameters) -> pd.DataFrame:
-    """Return ``cost_model, tokens, batch_s, tokens_per_s``, in steps of 8 tokens."""
-    models = (parameters.tiling_cost_model, *parameters.staircases)
-    sizes = range(8, max(parameters.tile_budgets) + 9, 8)
-    table = pd.DataFrame(product(models, sizes), columns=["cost_model", "tokens"])
+    """Return ``cost_model, tokens, batch_s, tokens_per_s`` at the sizes that were measured.
+
+    A model that is a formula is evaluated every 8 tokens.
+    """
+    most = max(parameters.tile_budgets) + 8
+    sizes = [
+        (name, tokens)
+        for name in (parameters.tiling_cost_model, *parameters.staircases)
+        for tokens in getattr(COST_MODELS[name], "tokens", range(8, most + 1, 8))
+        if tokens <= most
+    ]
+    table = pd.DataFrame(sizes, columns=["cost_model", "tokens"])
     table["batch_s"] = [_batch_s(*row) for row in table.itertuples(index=False)]
     return table.assign(tokens_per_s=table["tokens"] / table["batch_s"])
 
