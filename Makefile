@@ -13,7 +13,7 @@ reproduce: $(READY)  ## bring every result and the report up to date (JOBS=n pro
 	@$(BIN)/python -m schedlab.lab.reproduce $(if $(JOBS),--jobs $(JOBS))
 
 test: $(READY)  ## run the test suite
-	@$(BIN)/python -m pytest -n 2
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
 smoke: $(READY)  ## run the whole pipeline at smoke scale in a scratch copy
 	@$(BIN)/python -m schedlab.lab.scratch smoke $(if $(JOBS),--jobs $(JOBS))
