@@ -158,12 +158,12 @@ def test_saturated_rad_runs_at_the_rate_of_full_tiles(theory):
 
 
 def test_backlog_stays_below_the_bound_and_grows_above_it(theory):
-    stable = throughput.stability(theory)
+    stable, trace = throughput.stability(theory)
+    assert len(stable) == 2 * 3
     below, above = (stable[stable["load"] == at] for at in (0.8, 1.3))
     assert below["left"].max() < above["left"].min()
     assert (above["fluid_growth"] > 0).all()
     assert (below["fluid_growth"] < 0).all()
-    trace = throughput.backlog(theory)
     last = trace[trace["time_s"] == 2.0].groupby("load")["requests"].mean()
     assert last[0.8] < last[1.3]
     assert len(throughput_figures.backlog_over_time(trace).axes[0].lines) == 2

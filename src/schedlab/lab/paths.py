@@ -1,5 +1,7 @@
 """Where the repository lies, found once and never guessed from the working directory."""
 
+import os
+import sys
 from pathlib import Path
 
 
@@ -25,3 +27,12 @@ def find_root(start: Path | None = None) -> Path:
         f"no checkout of schedlab (params.yaml beside dvc.yaml) at or above {starts[0]}; "
         "run inside a clone of the repository"
     )
+
+
+def tool_environment() -> dict[str, str]:
+    """Return the environment in which commands find the programs of this very Python.
+
+    Without it a stage's ``python`` would be the system's wherever no environment is activated.
+    """
+    programs = Path(sys.executable).parent
+    return {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}

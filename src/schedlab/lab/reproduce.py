@@ -20,7 +20,7 @@ from pathlib import Path
 from schedlab.data import build
 from schedlab.lab import lifeline, parameters
 from schedlab.lab.claims import text_table
-from schedlab.lab.paths import find_root
+from schedlab.lab.paths import find_root, tool_environment
 from schedlab.lab.run import DRIVER
 
 Graph = Mapping[str, set[str]]  # stage -> the stages it needs
@@ -141,8 +141,7 @@ def run_stage(root: Path, name: str, workers: int) -> bool:
     log = _log(root, name)
     log.parent.mkdir(parents=True, exist_ok=True)
     environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        **tool_environment(),
         "SCHEDLAB_JOBS": str(workers),
         DRIVER: str(os.getpid()),
     }

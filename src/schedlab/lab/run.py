@@ -20,7 +20,6 @@ from schedlab.lab import lifeline, parameters
 from schedlab.lab.files import replace_folder, write_text
 from schedlab.lab.paths import find_root
 
-INJECTED = ("scale", "output_folder")
 DRIVER = "SCHEDLAB_DRIVER"  # process number of `make reproduce`, when it started this stage
 
 

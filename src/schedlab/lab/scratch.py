@@ -1,7 +1,6 @@
 """A throw-away copy of the checkout, to run the pipeline without touching its results."""
 
 import argparse
-import os
 import re
 import shutil
 import subprocess
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from schedlab.lab import parameters
 from schedlab.lab.files import write_text
-from schedlab.lab.paths import find_root
+from schedlab.lab.paths import find_root, tool_environment
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -62,11 +61,7 @@ def set_scale(root: Path, scale: str) -> None:
 
 def environment(root: Path) -> dict[str, str]:
     """Return the environment in which commands use the package of this very copy."""
-    return {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(root / "src"),
-    }
+    return {**tool_environment(), "PYTHONPATH": str(root / "src")}
 
 
 if __name__ == "__main__":

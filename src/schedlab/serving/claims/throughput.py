@@ -47,7 +47,6 @@ def _theorem_claims(tile_tokens: int) -> list[Claim]:
             sentence="At 110 % of the bound the backlog grows as a fluid's would",
             source=THEOREM_1,
             estimator=growth_over_fluid,
-            published=1.0,
             unit="of the fluid's growth",
             holds_from=0.8,
             holds_to=1.2,
@@ -143,6 +142,7 @@ def _allocation_claims() -> list[Claim]:
             holds_from=0.0,
             null=0.0,
             figure="cycles",
+            reconstruction=True,
         ),
     ]
 

@@ -1,10 +1,11 @@
 """Several replicas behind a router: what routing decides, and what it does not."""
 
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
-from schedlab.lab.resolve import resolve, resolve_all
+from schedlab.lab.resolve import resolve
 from schedlab.lab.sweep import sweep
 from schedlab.serving.costs import COST_MODELS
 from schedlab.serving.engine import simulate_fleet
@@ -22,35 +23,34 @@ def routing(parameters: RoutingParameters) -> pd.DataFrame:
     ``tokens_per_s`` (see :func:`fleet_throughput`), and ``imbalance``: the busiest replica's
     time at work over the mean, minus 1.
     """
-    scene = plain_scene(parameters) | {"schedulers": [parameters.schedulers[0].model_dump()]}
-    grid = [
-        {
-            "scene": scene,
-            "router": entry.model_dump(),
-            "rate": rate,
-            "replicas": parameters.replicas,
-            "requests": parameters.requests,
-        }
-        for entry in parameters.routers
-        for rate in parameters.rates
-    ]
-    return sweep(measure, grid, parameters.seeds, label="routing")
+    measure_here = partial(
+        measure,
+        scene=plain_scene(parameters),
+        entry=parameters.schedulers[0].model_dump(),
+        replicas=parameters.replicas,
+        requests=parameters.requests,
+    )
+    grid = {
+        "router": [entry.model_dump() for entry in parameters.routers],
+        "rate": parameters.rates,
+    }
+    return sweep(measure_here, grid, parameters.seeds, label="routing")
 
 
 def measure(
     scene: dict[str, Any],
-    router: dict[str, Any],
-    rate: float,
+    entry: dict[str, Any],
     replicas: int,
     requests: int,
+    router: dict[str, Any],
+    rate: float,
     seed: int,
 ) -> pd.DataFrame:
     """Serve one workload on a fleet and summarise what its users got."""
-    world = Scene(**scene)
-    (scheduler,) = resolve_all(world.schedulers, SCHEDULERS)
+    world = Scene(**scene, schedulers=[entry])
     run = simulate_fleet(
         workload(world, rate, requests, seed),
-        scheduler.make,
+        resolve(entry, SCHEDULERS).make,
         COST_MODELS[world.cost_model],
         replicas=replicas,
         router=resolve(router, ROUTERS).make(),

@@ -24,7 +24,7 @@ BATCH_COLUMNS = ("mean_batch_time_s", "mean_decode_tokens", "mean_prefill_tokens
 def serve(
     scene: Scene, scheduler: Any, rate: float, requests: int, seed: int, *, check: bool = False
 ) -> Run:
-    """Serve one drawn workload under one scheduler, keeping which request was in which batch.
+    """Serve one drawn workload under one scheduler.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def serve(
     seed
         Equal seeds see equal requests, whatever scheduler or rate.
     check
-        Whether to check every invariant after every batch.
+        Whether to check every invariant after every batch, and keep who was in it.
     """
     return simulate(
         workload(scene, rate, requests, seed),

@@ -37,14 +37,18 @@ def saturated_throughput(parameters: ThroughputParameters) -> pd.DataFrame:
     return sweep(measure, grid, parameters.seeds, label="throughput")
 
 
-def stability(parameters: ThroughputParameters) -> pd.DataFrame:
-    """Run RAD at loads around the bound; one row per ``load`` and seed."""
-    return sweep(measure, _loads(parameters), parameters.seeds, label="stability")
+def stability(parameters: ThroughputParameters) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Run RAD at loads around the bound.
 
-
-def backlog(parameters: ThroughputParameters) -> pd.DataFrame:
-    """Return requests in the system over time under RAD: ``load, seed, time_s, requests``."""
-    return sweep(measure_backlog, _loads(parameters), parameters.seeds, label="backlog")
+    Returns
+    -------
+    One row per ``load`` and seed as :func:`measure` gives it; and the requests in the system
+    over time: ``load, seed, time_s, requests``.
+    """
+    table = sweep(measure_over_time, _loads(parameters), parameters.seeds, label="stability")
+    over_time = ["time_s", "requests"]
+    each_run = table.drop(columns=over_time).drop_duplicates(ignore_index=True)
+    return each_run, table[["load", "seed", *over_time]]
 
 
 def cycles(parameters: ThroughputParameters) -> pd.DataFrame:
@@ -106,38 +110,19 @@ def measure(
     batches that fill a tile or find no more to do; ``served_of_bound``, the largest ratio ever
     of tokens served to those that Theorem 1 allows.
     """
-    run, rate, bound = _run(entry, setting, seed)
-    table, horizon_s = run.batches, setting["horizon_s"]
-    tokens = table["prefill_tokens"] + table["decode_tokens"]
-    present = table["waiting"] + table["running"]
-    peak = COST_MODELS[setting["cost_model"]].peak_tokens_per_s
-    settled, rest = (table["start_s"] > horizon_s / part for part in (4, 2))
-    throughput = tokens[settled].sum() / table["duration_s"][settled].sum()
-    no_more = (table["waiting"] == 0) & (table["decode_tokens"] == table["running"])
-    return {
-        "scheduler": entry["label"],
-        "tokens_per_s": throughput,
-        "full_tokens_per_s": tokens.max() / _batch_s(setting["cost_model"], int(tokens.max())),
-        "share": throughput / peak,
-        "growth": np.polyfit(table["start_s"][rest], present[rest], 1)[0],
-        "fluid_growth": rate - bound,
-        "left": int(present.iloc[-1]),
-        "full": ((tokens == setting["tile_tokens"]) | no_more).mean(),
-        "served_of_bound": (
-            tokens.cumsum() / (peak * (table["start_s"] + table["duration_s"]))
-        ).max(),
-    }
+    return _summary(entry, setting, *_run(entry, setting, seed))
 
 
-def measure_backlog(
+def measure_over_time(
     entry: dict[str, Any], setting: dict[str, Any], seed: int, **labels: Any
 ) -> pd.DataFrame:
-    """Return the number of requests in the system at evenly spaced times of one run."""
-    run, _, _ = _run(entry, setting, seed)
+    """Run as :func:`measure`; a row for each of evenly spaced times, with the requests there."""
+    run, rate, bound = _run(entry, setting, seed)
     at = np.linspace(0, setting["horizon_s"], TRACE_POINTS + 1)[1:]
     last = np.searchsorted(run.batches["start_s"], at, side="right") - 1
     present = (run.batches["waiting"] + run.batches["running"]).to_numpy()
-    return pd.DataFrame({"time_s": at, "requests": np.where(last < 0, 0, present[last])})
+    trace = pd.DataFrame({"time_s": at, "requests": np.where(last < 0, 0, present[last])})
+    return trace.assign(**_summary(entry, setting, run, rate, bound))
 
 
 def tile_lengths(mix: Mix, tile_tokens: int, n: int, seed: int) -> pd.DataFrame:
@@ -211,3 +196,28 @@ def _run(entry: dict[str, Any], setting: dict[str, Any], seed: int) -> tuple[Run
 
 def _batch_s(cost_model: str, tokens: int) -> float:
     return COST_MODELS[cost_model](Work(prefills=((tokens, 0),)))
+
+
+def _summary(
+    entry: dict[str, Any], setting: dict[str, Any], run: Run, rate: float, bound: float
+) -> dict[str, Any]:
+    table, horizon_s = run.batches, setting["horizon_s"]
+    tokens = table["prefill_tokens"] + table["decode_tokens"]
+    present = table["waiting"] + table["running"]
+    peak = COST_MODELS[setting["cost_model"]].peak_tokens_per_s
+    settled, rest = (table["start_s"] > horizon_s / part for part in (4, 2))
+    throughput = tokens[settled].sum() / table["duration_s"][settled].sum()
+    no_more = (table["waiting"] == 0) & (table["decode_tokens"] == table["running"])
+    return {
+        "scheduler": entry["label"],
+        "tokens_per_s": throughput,
+        "full_tokens_per_s": tokens.max() / _batch_s(setting["cost_model"], int(tokens.max())),
+        "share": throughput / peak,
+        "growth": np.polyfit(table["start_s"][rest], present[rest], 1)[0],
+        "fluid_growth": rate - bound,
+        "left": int(present.iloc[-1]),
+        "full": ((tokens == setting["tile_tokens"]) | no_more).mean(),
+        "served_of_bound": (
+            tokens.cumsum() / (peak * (table["start_s"] + table["duration_s"]))
+        ).max(),
+    }
