@@ -111,9 +111,12 @@ def _execute(source: Path, target: Path, values: Mapping[str, Any], name: str, r
     # jsonschema compiles dozens of grammars for formats that notebooks never use, which takes
     # longer than everything else papermill imports.
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+    import nbformat
     import papermill
     from papermill.exceptions import PapermillExecutionError
     from traitlets.config import Config
+
+    from schedlab.lab.canonical import canonicalise
 
     check_names(papermill.inspect_notebook(str(source)), values, source)
     _stream_to_terminal()
@@ -135,7 +138,8 @@ def _execute(source: Path, target: Path, values: Mapping[str, Any], name: str, r
         raise NotebookFailed(_describe(error, source, target, name, root)) from None
     finally:
         shutil.rmtree(os.environ["JUPYTER_RUNTIME_DIR"], ignore_errors=True)
-    _write(executed, target, name)
+    canonicalise(executed)
+    write_text(target, nbformat.writes(executed) + "\n")
 
 
 def check_names(declared: Mapping[str, Any], values: Mapping[str, Any], source: Path) -> None:
@@ -172,17 +176,6 @@ def _describe(error: Any, source: Path, partial: Path, name: str, root: Path) ->
         f"{source.relative_to(root)}, cell {error.cell_index}:\n\n{error.source}\n\n"
         f"{error.ename}: {error.evalue}\n\npartly run notebook: {kept.relative_to(root)}"
     )
-
-
-def _write(executed: Any, target: Path, name: str) -> None:
-    import nbformat
-
-    from schedlab.lab.canonical import canonicalise
-    from schedlab.lab.report.pages import notebook_page
-
-    canonicalise(executed)
-    write_text(target, nbformat.writes(executed) + "\n")
-    write_text(target.with_suffix(".html"), notebook_page(executed, name))
 
 
 def _finish(staged: Path, final: Path) -> None:

@@ -4,6 +4,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from schedlab.lab.report import notebooks
 from schedlab.lab.report.pages import as_yaml, notebook_page
+from schedlab.lab.report.systems import SYSTEMS
 
 PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJ"
@@ -56,8 +57,8 @@ def test_cells_are_found_by_figure_by_claim_and_by_printed_claim(executed):
     assert notebooks.cell_of_claim(executed, "serving/three") == 7
 
 
-def test_page_is_complete_in_itself_and_addresses_every_cell(executed):
-    page = notebook_page(executed, "serving.load", alts={4: "tail latency <s>"})
+def test_page_shows_the_whole_notebook_and_addresses_every_cell(executed):
+    page = notebook_page(executed, "Load", SYSTEMS[0], {4: "tail latency <s>"})
     assert page.startswith("<!doctype html>")
     assert all(f'id="cell-{n}"' in page for n in range(1, 8))
     assert 'alt="tail latency &lt;s&gt;"' in page
@@ -69,17 +70,19 @@ def test_page_is_complete_in_itself_and_addresses_every_cell(executed):
 
 
 def test_page_runs_no_script_of_an_output(executed):
-    page = notebook_page(executed, "serving.load")
+    page = notebook_page(executed, "Load", SYSTEMS[0], {})
     assert "alert(1)" not in page
     assert "<script" not in page
 
 
 def test_page_of_a_notebook_without_heading_gets_its_title():
-    page = notebook_page(new_notebook(cells=[new_code_cell("1", id="0")]), "a <b> title")
+    bare = new_notebook(cells=[new_code_cell("1", id="0")])
+    page = notebook_page(bare, "a <b> title", SYSTEMS[0], {})
     assert "<h1>a &lt;b&gt; title</h1>" in page
 
 
 def test_page_leaves_the_notebook_as_it_was_and_repeats_its_bytes(executed):
     before = nbformat.writes(executed)
-    assert notebook_page(executed, "t") == notebook_page(executed, "t")
+    pages = [notebook_page(executed, "t", SYSTEMS[0], {}) for _ in range(2)]
+    assert pages[0] == pages[1]
     assert nbformat.writes(executed) == before

@@ -49,7 +49,7 @@ def build(root: Path) -> Path:
 
 def _write_stage(folder: Path, system: System, stage: Stage) -> None:
     alts = {figure.cell: figure.alt for figure in stage.figures if figure.cell}
-    page = pages.notebook_page(stage.notebook, stage.title, alts=alts, home=system)
+    page = pages.notebook_page(stage.notebook, stage.title, system, alts)
     write_text(folder / stage.page, page)
     target = folder / system.name / stage.name
     target.mkdir()

@@ -57,11 +57,10 @@ def system_page(system: System, built: Built, sources: Sequence[Mapping[str, Any
 def notebook_page(
     notebook: nbformat.NotebookNode,
     title: str,
-    *,
-    alts: Mapping[int, str] | None = None,
-    home: System | None = None,
+    home: System,
+    alts: Mapping[int, str],
 ) -> str:
-    """Return an executed notebook as one page that needs nothing but itself.
+    """Return an executed notebook as one page of the report, its images inside it.
 
     Parameters
     ----------
@@ -69,16 +68,16 @@ def notebook_page(
         The executed notebook.
     title
         Title of the page.
+    home
+        System whose report page is one folder up.
     alts
         What the images of a cell show, by cell number.
-    home
-        System whose report page is one folder up; without it the page links nowhere.
     """
     first = (cell for cell in notebook.cells if cell.cell_type == "markdown")
     return _render(
         "notebook.html",
         title=title,
-        body=notebooks.body(notebook, alts or {}),
+        body=notebooks.body(notebook, alts),
         headed=any(line.startswith("# ") for cell in first for line in cell.source.split("\n")),
         home=home,
     )
