@@ -70,13 +70,13 @@ class Copy:
 
 
 def shrink(values: dict) -> None:
-    """Bring every stage down to :data:`TINY`."""
+    """Bring the copy's stages down to :data:`TINY`."""
     values["scale"] = "smoke"
-    for stages in values.values():
-        for parts in stages.values() if isinstance(stages, dict) else ():
-            sizes = {**parts["all"], **parts["smoke"]}
-            parts["smoke"] = parts["smoke"] | {k: v for k, v in TINY.items() if k in sizes}
-            parts["all"] = parts["all"] | {"schedulers": parts["all"]["schedulers"][:2]}
+    for stage in STAGES:
+        parts = values["serving"][stage]
+        sizes = {**parts["all"], **parts["smoke"]}
+        parts["smoke"] = parts["smoke"] | {k: v for k, v in TINY.items() if k in sizes}
+        parts["all"] = parts["all"] | {"schedulers": parts["all"]["schedulers"][:2]}
 
 
 @pytest.fixture
@@ -92,11 +92,14 @@ def keep_stages(root: Path) -> None:
     """Leave only :data:`STAGES` in the copy's pipeline; CI runs all of them at smoke scale."""
     pipeline = yaml.safe_load((root / "dvc.yaml").read_text())
     stages = pipeline["stages"]
-    dropped = [key for key in stages["serving"]["foreach"] if key not in STAGES]
-    for key in dropped:
-        del stages["serving"]["foreach"][key]
-        (root / "results" / "serving" / f"{key}.json").unlink(missing_ok=True)
-    results = tuple(f"results/serving/{key}" for key in dropped)
-    deps = stages["report"]["deps"]
-    stages["report"]["deps"] = [dep for dep in deps if not dep.startswith(results)]
+    kept = {f"results/serving/{key}{ending}" for key in STAGES for ending in ("", ".json")}
+    for other in [name for name in stages if "foreach" in stages[name] and name != "serving"]:
+        del stages[other]
+    notebooks = stages["serving"]["foreach"]
+    stages["serving"]["foreach"] = {key: notebooks[key] for key in notebooks if key in STAGES}
+    for metrics in (root / "results").glob("*/*.json"):
+        if str(metrics.relative_to(root)) not in kept:
+            metrics.unlink()
+    report = stages["report"]
+    report["deps"] = [d for d in report["deps"] if not d.startswith("results/") or d in kept]
     (root / "dvc.yaml").write_text(yaml.safe_dump(pipeline, sort_keys=False))
