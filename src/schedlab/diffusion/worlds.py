@@ -30,7 +30,9 @@ class Mixture:
 
     def __post_init__(self) -> None:
         if len(self.means) != len(self.weights):
-            raise ValueError(f"{len(self.means)} means need as many weights, got {len(self.weights)}")
+            raise ValueError(
+                f"{len(self.means)} means need as many weights, got {len(self.weights)}"
+            )
         if abs(sum(self.weights) - 1) > 1e-9 or min(self.weights) <= 0:
             raise ValueError(f"weights must be positive and sum to 1, got {self.weights}")
         if self.spread <= 0:
@@ -62,7 +64,7 @@ class Mixture:
         ratio = torch.as_tensor(ratio, dtype=x.dtype, device=x.device)
         variance = self.spread**2 + ratio**2
         centres, log_weights = self._centres.to(x), self._log_weights.to(x)
-        square = (x.square().sum(-1, keepdim=True) - 2 * x @ centres.T + centres.square().sum(-1))
+        square = x.square().sum(-1, keepdim=True) - 2 * x @ centres.T + centres.square().sum(-1)
         share = torch.softmax(log_weights - square / (2 * variance), dim=-1)
         return ratio * (x - share @ centres) / variance
 
@@ -90,9 +92,15 @@ class Mixture:
         return torch.from_numpy(np.asarray(self.means)[which] + self.spread * noise)
 
     def solve(self, x: Tensor, start: float, end: float, tolerance: float = 1e-11) -> Tensor:
-        """Return where the probability-flow ODE takes samples, by SciPy's DOP853.
+        """Return the last point of :meth:`flow`."""
+        return self.flow(x, start, end, tolerance)(end)
 
-        ``dx / d log(ratio) = ratio * epsilon``, Karras et al. 2022, equation 1.
+    def flow(
+        self, x: Tensor, start: float, end: float, tolerance: float = 1e-11
+    ) -> Callable[[float], Tensor]:
+        """Return the exact probability flow of samples as a function of the noise ratio.
+
+        By SciPy's DOP853, of ``dx / d log(ratio) = ratio * epsilon``, Karras et al. 2022, equation 1.
 
         Parameters
         ----------
@@ -109,11 +117,16 @@ class Mixture:
             point = torch.from_numpy(flat).reshape(x.shape)
             return (ratio * self.epsilon(point, ratio)).numpy().ravel()
 
-        span = (np.log(start), np.log(end))
         found = solve_ivp(
-            slope, span, x.numpy().ravel(), method="DOP853", rtol=tolerance, atol=tolerance / 10
+            slope,
+            (np.log(start), np.log(end)),
+            x.numpy().ravel(),
+            method="DOP853",
+            dense_output=True,
+            rtol=tolerance,
+            atol=tolerance / 10,
         )
-        return torch.from_numpy(found.y[:, -1].copy()).reshape(x.shape)
+        return lambda ratio: torch.from_numpy(found.sol(np.log(ratio))).reshape(x.shape)
 
 
 def ring(modes: int = 5, spread: float = 0.3, weights: Sequence[float] | None = None) -> Mixture:

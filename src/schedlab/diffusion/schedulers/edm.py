@@ -63,7 +63,9 @@ class EDMEulerScheduler(SolverScheduler):
 
     def _plan(self, begin: int) -> list[Call]:
         levels = exploding(self._nodes[begin:])
-        return plans.multistep(levels, [1] * (len(levels) - 1), lambda past, to: ddim(past[0], to)[0])
+        return plans.multistep(
+            levels, [1] * (len(levels) - 1), lambda past, to: ddim(past[0], to)[0]
+        )
 
     def _to_data(self, level: Level) -> Linear:
         sigma, data = level.sigma, self.config.sigma_data

@@ -1,5 +1,6 @@
 """Euler, Euler ancestral, Heun and LMS: classes in the coordinates of Karras et al. 2022."""
 
+import itertools
 import math
 
 import numpy as np
@@ -74,7 +75,9 @@ class OnSigmas(SolverScheduler):
         return spacing.timestep_of(ratios, np.log(self._ratios)), ratios
 
     def _final(self) -> float:
-        return float(self._ratios[0]) if self.config.get("final_sigmas_type") == "sigma_min" else 0.0
+        return (
+            float(self._ratios[0]) if self.config.get("final_sigmas_type") == "sigma_min" else 0.0
+        )
 
     @property
     def init_noise_sigma(self) -> float:
@@ -134,7 +137,7 @@ class EulerDiscreteScheduler(OnSigmas):
         generator: torch.Generator | None = None,
         return_dict: bool = True,
     ) -> SolverOutput | tuple[Tensor, ...]:
-        """Return the next sample, as every class does; beyond the shared options:
+        """Return the next sample, as every class does, with noise before the step if asked.
 
         Parameters
         ----------
@@ -183,7 +186,7 @@ class EulerAncestralDiscreteScheduler(OnSigmas):
 
     def _plan(self, begin: int) -> list[Call]:
         levels, calls = exploding(self._nodes[begin:]), []
-        for here, target in zip(levels, levels[1:], strict=False):
+        for here, target in itertools.pairwise(levels):
             move, noise = ddim(here, target, eta=1.0)
             calls.append(Call(here, target, move, noise=noise))
         return calls

@@ -6,7 +6,6 @@ import math
 import numpy as np
 import torch
 from diffusers.configuration_utils import register_to_config
-from torch import Tensor
 
 from schedlab.diffusion.schedulers import spacing
 from schedlab.diffusion.schedulers.core import exponential, plans, unipc
@@ -103,7 +102,8 @@ class _DPMSolver(OnLogSnr):
         self.terms = "data" if self.config.algorithm_type == "dpmsolver++" else "noise"
         if self.terms == "noise" and self.config.final_sigmas_type == "zero":
             raise ValueError(
-                "algorithm_type dpmsolver cannot end without noise; set final_sigmas_type='sigma_min'"
+                "algorithm_type dpmsolver cannot end without noise; "
+                "set final_sigmas_type='sigma_min'"
             )
 
     def _in_form(self, rule: plans.Rule) -> plans.Rule:
@@ -297,7 +297,9 @@ class UniPCMultistepScheduler(OnLogSnr):
 
     def _plan(self, begin: int) -> list[Call]:
         config, steps = self.config, len(self._listed)
-        left = range(steps - begin, 0, -1) if config.lower_order_final else [steps] * (steps - begin)
+        left = (
+            range(steps - begin, 0, -1) if config.lower_order_final else [steps] * (steps - begin)
+        )
         orders = [min(config.solver_order, i + 1, rest) for i, rest in enumerate(left)]
         return plans.corrected(
             self._levels(begin),

@@ -1,5 +1,6 @@
 """Noise schedules of training: how much each of the discrete timesteps adds."""
 
+import itertools
 import math
 
 import numpy as np
@@ -9,9 +10,7 @@ from torch import Tensor
 TINY_ALPHA_BAR = 2**-24  # what diffusers puts in the place of no signal where sigma must be finite
 
 
-def betas(
-    schedule: str, start: float, end: float, count: int, trained: object = None
-) -> Tensor:
+def betas(schedule: str, start: float, end: float, count: int, trained: object = None) -> Tensor:
     """Return the variance that each timestep adds, in float32 as networks were trained with.
 
     Raises
@@ -27,7 +26,9 @@ def betas(
         case "scaled_linear":
             return torch.linspace(start**0.5, end**0.5, count) ** 2
         case "squaredcos_cap_v2":
-            return _from_alpha_bar(lambda u: math.cos((u + 0.008) / 1.008 * math.pi / 2) ** 2, count)
+            return _from_alpha_bar(
+                lambda u: math.cos((u + 0.008) / 1.008 * math.pi / 2) ** 2, count
+            )
         case "exp":
             return _from_alpha_bar(lambda u: math.exp(-12 * u), count)
         case "sigmoid":
@@ -40,7 +41,7 @@ def betas(
 
 def _from_alpha_bar(alpha_bar: object, count: int) -> Tensor:
     ends = [alpha_bar(i / count) for i in range(count + 1)]
-    steps = [min(1 - after / before, 0.999) for before, after in zip(ends, ends[1:], strict=False)]
+    steps = [min(1 - after / before, 0.999) for before, after in itertools.pairwise(ends)]
     return torch.tensor(steps, dtype=torch.float32)
 
 

@@ -1,6 +1,7 @@
 """DDIM, DDPM and PNDM: classes that step through whole timesteps."""
 
-from typing import Any
+
+import itertools
 
 import numpy as np
 import torch
@@ -12,7 +13,12 @@ from schedlab.diffusion.schedulers.core.first_order import ddim, ddpm
 from schedlab.diffusion.schedulers.core.levels import Level, of_alpha_bar
 from schedlab.diffusion.schedulers.core.moves import Call, Move, State, advance
 from schedlab.diffusion.schedulers.predictions import linear, to_noise
-from schedlab.diffusion.schedulers.shell import SolverOutput, SolverScheduler, Timestep, at_least_single
+from schedlab.diffusion.schedulers.shell import (
+    SolverOutput,
+    SolverScheduler,
+    Timestep,
+    at_least_single,
+)
 from schedlab.diffusion.schedulers.spacing import timesteps as spaced
 
 VARIANTS = ("reference", "corrected")
@@ -132,7 +138,7 @@ class DDIMScheduler(_AnyOrder):
         variance_noise: Tensor | None = None,
         return_dict: bool = True,
     ) -> SolverOutput | tuple[Tensor, ...]:
-        """Return the next sample, as every class does; beyond the shared options:
+        """Return the next sample, as every class does, with a share of randomness if asked.
 
         Parameters
         ----------
@@ -244,13 +250,19 @@ class PNDMScheduler(_OnTimesteps):
         if steps < 4:
             raise ValueError("PNDM's Runge-Kutta start needs 4 steps; set skip_prk_steps=True")
         half = self.config.num_train_timesteps // steps // 2
-        inner = [(t, t_next + half, t_next + half, t_next) for t, t_next in zip(grid, grid[1:4], strict=False)]
+        inner = [
+            (t, t_next + half, t_next + half, t_next)
+            for t, t_next in itertools.pairwise(grid)
+        ]
         return np.concatenate([np.ravel(inner), grid[3:]]).astype(np.int64)
 
     def _plan(self, begin: int) -> list[Call]:
         calls = self._plms_calls() if self.config.skip_prk_steps else self._prk_calls()
         if self.config.prediction_type == "v_prediction":
-            calls = [call._replace(move=_of_velocity(call, base)) for call, base in zip(calls, self._bases, strict=True)]
+            calls = [
+                call._replace(move=_of_velocity(call, base))
+                for call, base in zip(calls, self._bases, strict=True)
+            ]
         return calls
 
     def _plms_calls(self) -> list[Call]:
@@ -266,7 +278,10 @@ class PNDMScheduler(_OnTimesteps):
         half, times, calls, self._bases = self._stride // 2, self._listed, [], []
         for block in range(3):
             inner = times[4 * block : 4 * block + 4]
-            moves = [(self._level(inner[0]), self._level(t - (half if k % 2 == 0 else 0))) for k, t in enumerate(inner)]
+            moves = [
+                (self._level(inner[0]), self._level(t - (half if k % 2 == 0 else 0)))
+                for k, t in enumerate(inner)
+            ]
             calls += plans.runge_kutta(moves, block)
             self._bases += [moves[0][0]] * 4
         for t in times[12:]:

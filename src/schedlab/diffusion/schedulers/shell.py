@@ -5,7 +5,7 @@ tensors, in the dtype of the sample (float32 where that is half precision).
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -118,6 +118,11 @@ class SolverScheduler(SchedulerMixin, ConfigMixin):
     def init_noise_sigma(self) -> float:
         """Standard deviation of the sample that a run starts from."""
         return 1.0
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """All calls of the run: their levels, targets and coefficients."""
+        return tuple(self._calls)
 
     @property
     def step_index(self) -> int | None:

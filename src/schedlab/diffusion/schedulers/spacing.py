@@ -11,8 +11,14 @@ RHO = 7.0  # exponent of Karras et al., equation 5
 
 
 def timesteps(
-    spacing: str, steps: int, train_steps: int, offset: int = 0, *, last: int | None = None,
-    extra: int = 0, rounded: bool = True,
+    spacing: str,
+    steps: int,
+    train_steps: int,
+    offset: int = 0,
+    *,
+    last: int | None = None,
+    extra: int = 0,
+    rounded: bool = True,
 ) -> np.ndarray:
     """Return the timesteps of a run, from noise to data, as diffusers lays them.
 

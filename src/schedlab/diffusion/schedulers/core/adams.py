@@ -16,12 +16,13 @@ from schedlab.diffusion.schedulers.core.moves import Move
 
 
 def adams(
-    levels: Sequence[Level], target: Level, variable: Callable[[float], float], points: int
+    levels: Sequence[Level],
+    target: Level,
+    variable: Callable[[float], float],
+    rate: Callable[[np.ndarray], np.ndarray],
+    points: int,
 ) -> Move:
     """Return the Adams-Bashforth move on noise predictions at ``levels``, newest first.
-
-    Liu et al., *Pseudo Numerical Methods*, for the family; Zhang and Chen, *Fast Sampling of
-    Diffusion Models with Exponential Integrator*, equation 15, for the logarithm.
 
     Parameters
     ----------
@@ -30,29 +31,39 @@ def adams(
     target
         Where to go.
     variable
-        Function of the ratio in which the predictions are interpolated.
+        Function of the noise ratio in which the predictions are interpolated.
+    rate
+        Derivative of the ratio by that variable.
     points
         Gauss-Legendre points; exact for a polynomial of degree ``2 * points - 1``.
     """
-    start, end = levels[0].ratio, target.ratio
-    nodes, quadrature = _gauss(points)
-    at = np.array([variable(r) for r in (start + (end - start) * nodes)])
     known = [variable(level.ratio) for level in levels]
-    weights = (end - start) * (_lagrange(known, at) @ quadrature)
-    return Move(target.alpha / levels[0].alpha, tuple(target.alpha * float(w) for w in weights))
+    start, end = known[0], variable(target.ratio)
+    nodes, quadrature = _gauss(points)
+    at = start + (end - start) * nodes
+    weights = _lagrange(known, at) @ (quadrature * rate(at) * (end - start))
+    return Move(target.alpha / levels[0].alpha, tuple((target.alpha * weights).tolist()))
 
 
 def lms(levels: Sequence[Level], target: Level) -> Move:
     """Return the linear multistep move of k-diffusion: a polynomial in the noise ratio."""
-    return adams(levels, target, float, points=2)
+    return adams(levels, target, float, np.ones_like, points=2)
 
 
 def deis(levels: Sequence[Level], target: Level) -> Move:
-    """Return DEIS's move: a polynomial in the logarithm of the noise ratio (log-rho)."""
-    return adams(levels, target, math.log, points=24)
+    """Return DEIS's move: a polynomial in the logarithm of the noise ratio (log-rho).
+
+    Zhang and Chen, *Fast Sampling of Diffusion Models with Exponential Integrator*, equation 15.
+    """
+    return adams(levels, target, math.log, np.exp, points=16)
 
 
-BASHFORTH = ((1.0,), (3 / 2, -1 / 2), (23 / 12, -16 / 12, 5 / 12), (55 / 24, -59 / 24, 37 / 24, -9 / 24))
+BASHFORTH = (
+    (1.0,),
+    (3 / 2, -1 / 2),
+    (23 / 12, -16 / 12, 5 / 12),
+    (55 / 24, -59 / 24, 37 / 24, -9 / 24),
+)
 """Adams-Bashforth weights for equal steps, by order."""
 
 

@@ -5,6 +5,7 @@ prediction ``m``, of the data (++) or of the noise. The noise form is the data f
 signal and noise exchanged, :attr:`Level.mirrored`, so each rule is written once, for data.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -15,7 +16,11 @@ TRUE_SECOND_DERIVATIVE = 2.0  # a second divided difference is half of it
 
 
 def multistep(
-    levels: Sequence[Level], target: Level, *, solver_type: str = "midpoint", corrected: bool = False
+    levels: Sequence[Level],
+    target: Level,
+    *,
+    solver_type: str = "midpoint",
+    corrected: bool = False,
 ) -> Move:
     """Return the move of DPM-Solver++ 1, 2M or 3M on data predictions at ``levels``, newest first.
 
@@ -38,7 +43,7 @@ def multistep(
     if not h:  # a step of no length, with which Karras sigmas end at sigma_min
         levels = levels[:1]
     phi = _phi(-h, len(levels))
-    steps = [(a.log_snr - b.log_snr) / h for a, b in zip(levels, levels[1:], strict=False)]
+    steps = [(a.log_snr - b.log_snr) / h for a, b in itertools.pairwise(levels)]
     taylor = [phi[0]]
     if len(levels) == 2:
         weight = phi[0] / 2 if solver_type == "midpoint" else phi[1]

@@ -29,8 +29,10 @@ class Level(NamedTuple):
     @property
     def log_snr(self) -> float:
         """Half the logarithmic signal-to-noise ratio, the ``lambda`` of DPM-Solver."""
-        return -math.log(self.ratio) if self.sigma and self.alpha else math.copysign(
-            math.inf, self.alpha - self.sigma
+        return (
+            -math.log(self.ratio)
+            if self.sigma and self.alpha
+            else math.copysign(math.inf, self.alpha - self.sigma)
         )
 
     @property

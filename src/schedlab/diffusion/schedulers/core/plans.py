@@ -1,5 +1,6 @@
 """From a grid of noise levels to the calls of a solver, in order."""
 
+import itertools
 from collections.abc import Callable, Sequence
 
 from schedlab.diffusion.schedulers.core.adams import BASHFORTH, transfer
@@ -37,10 +38,17 @@ def singlestep(levels: Sequence[Level], orders: Sequence[int], rule: Rule) -> li
 
 
 def corrected(
-    levels: Sequence[Level], orders: Sequence[int], predict: Rule, correct: Rule, skip: Sequence[int]
+    levels: Sequence[Level],
+    orders: Sequence[int],
+    predict: Rule,
+    correct: Rule,
+    skip: Sequence[int],
 ) -> list[Call]:
     """Return calls of a predictor that first correct the previous step, except after ``skip``."""
-    calls = [call._replace(hold=True, remember=max(orders)) for call in multistep(levels, orders, predict)]
+    calls = [
+        call._replace(hold=True, remember=max(orders))
+        for call in multistep(levels, orders, predict)
+    ]
     for i in set(range(1, len(calls))) - {s + 1 for s in skip}:
         past = levels[i - 1 :: -1] if i > 1 else levels[:1]
         calls[i] = calls[i]._replace(correct=correct(past[: orders[i - 1]], levels[i]))
@@ -53,7 +61,7 @@ def heun(levels: Sequence[Level]) -> list[Call]:
     Karras et al., *Elucidating the Design Space*, Algorithm 1.
     """
     calls = []
-    for here, target in zip(levels, levels[1:], strict=False):
+    for here, target in itertools.pairwise(levels):
         calls.append(Call(here, target, transfer(here, target, (1.0,)), hold=True, remember=1))
         if target.sigma:
             average = transfer(here, target, (0.5, 0.5))
@@ -101,9 +109,11 @@ def runge_kutta(pairs: Sequence[Pair], first_history: int) -> list[Call]:
         Predictions of earlier intervals that later calls will want.
     """
     mixes = ((1.0,), (1.0,), (1.0,), (1 / 6, 1 / 3, 1 / 3, 1 / 6))
+    evaluated_at = [pairs[0][0], *(target for _, target in pairs)]
     return [
         Call(
-            *pair,
+            evaluated_at[stage],
+            pair[1],
             transfer(*pair, mix),
             from_anchor=stage > 0,
             hold=stage == 0,

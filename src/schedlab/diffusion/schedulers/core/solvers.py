@@ -1,5 +1,6 @@
 """Every deterministic solver by name, on any grid of levels, and the order it declares."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -31,6 +32,8 @@ class Solver:
         Calls of the network an interval.
     block
         Intervals that belong together; the grid should hold a multiple of them.
+    history
+        Predictions that a multistep solver weighs once it is under way.
     """
 
     plan: Callable[[Sequence[Level]], list[Call]]
@@ -38,6 +41,7 @@ class Solver:
     order: int
     evaluations: int = 1
     block: int = 1
+    history: int = 1
 
 
 def _rising(levels: Sequence[Level], order: int) -> list[int]:
@@ -67,7 +71,7 @@ def _unipc(order: int) -> Callable[[Sequence[Level]], list[Call]]:
 
 
 def _plms(levels: Sequence[Level]) -> list[Call]:
-    pairs = list(zip(levels, levels[1:], strict=False))
+    pairs = list(itertools.pairwise(levels))
     return plans.plms([pairs[0], *pairs])
 
 
@@ -77,26 +81,31 @@ _noise = plans.mirrored
 SOLVERS: dict[str, Solver] = {
     "DDIM": Solver(_multistep(lambda past, to: ddim(past[0], to)[0], 1), "data", 1),
     "Heun": Solver(plans.heun, "noise", 2, evaluations=2),
-    "LMS 4": Solver(_multistep(adams.lms, 4), "noise", 4),
-    "PLMS": Solver(_plms, "noise", 4),
-    "DEIS 2": Solver(_multistep(adams.deis, 2), "noise", 2),
-    "DEIS 3": Solver(_multistep(adams.deis, 3), "noise", 3),
-    "DPM-Solver 2M": Solver(_multistep(_noise(exponential.multistep), 2), "noise", 2),
-    "DPM-Solver 3M": Solver(_multistep(_noise(exponential.multistep), 3), "noise", 3),
-    "DPM-Solver 3M corrected": Solver(_multistep(_noise(_true), 3), "noise", 3),
+    "LMS 4": Solver(_multistep(adams.lms, 4), "noise", 4, history=4),
+    "PLMS": Solver(_plms, "noise", 2),
+    "DEIS 2": Solver(_multistep(adams.deis, 2), "noise", 2, history=2),
+    "DEIS 3": Solver(_multistep(adams.deis, 3), "noise", 3, history=3),
+    "DPM-Solver 2M": Solver(_multistep(_noise(exponential.multistep), 2), "noise", 2, history=2),
+    "DPM-Solver 3M": Solver(_multistep(_noise(exponential.multistep), 3), "noise", 3, history=3),
+    "DPM-Solver 3M corrected": Solver(_multistep(_noise(_true), 3), "noise", 3, history=3),
     "DPM-Solver 3S": Solver(_singlestep(_noise(_single_rule), 3), "noise", 3, block=3),
-    "DPM-Solver++ 2M": Solver(_multistep(exponential.multistep, 2), "data", 2),
-    "DPM-Solver++ 3M": Solver(_multistep(exponential.multistep, 3), "data", 3),
-    "DPM-Solver++ 3M corrected": Solver(_multistep(_true, 3), "data", 3),
+    "DPM-Solver++ 2M": Solver(_multistep(exponential.multistep, 2), "data", 2, history=2),
+    "DPM-Solver++ 3M": Solver(_multistep(exponential.multistep, 3), "data", 3, history=3),
+    "DPM-Solver++ 3M corrected": Solver(_multistep(_true, 3), "data", 3, history=3),
     "DPM-Solver++ 2S": Solver(_singlestep(_single_rule, 2), "data", 2, block=2),
     "DPM-Solver++ 3S": Solver(_singlestep(_single_rule, 3), "data", 3, block=3),
-    "UniPC 2": Solver(_unipc(2), "data", 3),
-    "UniPC 3": Solver(_unipc(3), "data", 4),
+    "UniPC 2": Solver(_unipc(2), "data", 3, history=2),
+    "UniPC 3": Solver(_unipc(3), "data", 4, history=3),
 }
 """Solvers by name; UniPC's corrector declares one order more than its predictor."""
 
 
-def run(epsilon: Epsilon, x: Tensor, plans_of: Sequence[tuple[Solver, Sequence[Level]]]) -> list[Tensor]:
+def run(
+    epsilon: Epsilon,
+    x: Tensor,
+    runs: Sequence[tuple[Solver, Sequence[Level]]],
+    exact: Callable[[float], Tensor] | None = None,
+) -> list[Tensor]:
     """Return where each solver takes the same samples; the network sees all of them at once.
 
     Parameters
@@ -106,26 +115,37 @@ def run(epsilon: Epsilon, x: Tensor, plans_of: Sequence[tuple[Solver, Sequence[L
         of shape (solvers, 1, …).
     x
         Samples with ``alpha = 1`` at every grid's first level.
-    plans_of
+    runs
         Solver and grid of every run.
+    exact
+        The true solution by noise ratio. With it the first calls of a multistep solver, made
+        while its history is short, end in the true solution.
     """
-    states = [State(x * levels[0].alpha) for _, levels in plans_of]
-    calls = [solver.plan(levels) for solver, levels in plans_of]
-    for i in range(max(map(len, calls))):
-        active = [k for k, plan in enumerate(calls) if i < len(plan)]
-        levels = [calls[k][i].level for k in active]
-        scale = _column([1 / level.alpha for level in levels], x)
-        ratio = _column([level.ratio for level in levels], x)
+    plans_of = [solver.plan(levels) for solver, levels in runs]
+    states = [State(x * levels[0].alpha) for _, levels in runs]
+    for i in range(max(map(len, plans_of))):
+        active = [k for k, plan in enumerate(plans_of) if i < len(plan)]
+        calls = [plans_of[k][i] for k in active]
+        scale = _column([1 / call.level.alpha for call in calls], x)
+        ratio = _column([call.level.ratio for call in calls], x)
         noise = epsilon(torch.stack([states[k].sample for k in active]) * scale, ratio)
         for row, k in enumerate(active):
-            call, sample = calls[k][i], states[k].sample
-            data_form = plans_of[k][0].terms == "data"
-            prediction = (sample - call.level.sigma * noise[row]) / call.level.alpha if data_form else noise[row]
-            states[k] = advance(states[k], prediction, call)
+            states[k] = _moved(states[k], noise[row], calls[row], runs[k][0].terms)
+            if exact and i + 1 < runs[k][0].history:
+                states[k] = states[k]._replace(sample=_true(exact, calls[row].target))
     return [
-        state.sample / levels[-1].alpha
-        for state, (_, levels) in zip(states, plans_of, strict=True)
+        state.sample / levels[-1].alpha for state, (_, levels) in zip(states, runs, strict=True)
     ]
+
+
+def _moved(state: State, noise: Tensor, call: Call, terms: str) -> State:
+    if terms == "noise":
+        return advance(state, noise, call)
+    return advance(state, (state.sample - call.level.sigma * noise) / call.level.alpha, call)
+
+
+def _true(exact: Callable[[float], Tensor], level: Level) -> Tensor:
+    return exact(level.ratio) * level.alpha
 
 
 def _column(values: Sequence[float], like: Tensor) -> Tensor:

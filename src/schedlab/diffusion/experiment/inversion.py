@@ -1,0 +1,54 @@
+"""Round trips on the mixture: data, back to seeds, and to data again."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from schedlab.diffusion import worlds
+from schedlab.diffusion.inversion import METHODS, invert
+from schedlab.diffusion.parameters import InversionParameters
+from schedlab.diffusion.quiet import without_notices
+from schedlab.diffusion.sampling import generate
+from schedlab.diffusion.schedulers import SCHEDULERS
+from schedlab.lab.resolve import resolve_all
+from schedlab.lab.seeds import generator
+from schedlab.lab.sweep import sweep
+
+
+def round_trips(parameters: InversionParameters) -> pd.DataFrame:
+    """Return the error of a round trip and the size of the seeds, by scheduler and method."""
+    entries = [entry.model_dump() for entry in parameters.schedulers]
+    grid = {
+        "entry": entries,
+        "steps": parameters.steps,
+        "iterations": [parameters.iterations],
+        "samples": [parameters.samples],
+    }
+    return sweep(_round_trips, grid, parameters.seeds, label="round trips")
+
+
+def _round_trips(
+    entry: Mapping[str, Any], steps: int, iterations: Sequence[int], samples: int, seed: int
+) -> pd.DataFrame:
+    (choice,) = resolve_all([entry], SCHEDULERS)
+    world = worlds.ring()
+    data = world.draw(samples, generator(seed, "data"))
+    with without_notices():
+        scheduler = choice.make()
+    model = world.network(scheduler.alphas_cumprod)
+    rows = []
+    for method in METHODS:
+        for rounds in [0] if method == "ddim" else iterations:
+            seeds = invert(model, scheduler, data, steps, method, iterations=rounds)
+            again = generate(model, scheduler, seeds, steps)
+            rows.append(
+                {
+                    "scheduler": choice.label,
+                    "method": method,
+                    "iterations": rounds,
+                    "rmse": float((again - data).square().mean().sqrt()),
+                    "size": float(seeds.square().mean().sqrt()),
+                }
+            )
+    return pd.DataFrame(rows)
