@@ -70,7 +70,9 @@ def invert(
     if all(_without_memory(call) for call in scheduler.calls):
         solve = _solver(method, iterations, guidance, leading)
         return _step_by_step(model, scheduler, samples, solve) / scheduler.init_noise_sigma
-    return _whole_run(model, scheduler, samples, steps, _solver(method, iterations, guidance, leading))
+    return _whole_run(
+        model, scheduler, samples, steps, _solver(method, iterations, guidance, leading)
+    )
 
 
 def _solver(

@@ -244,25 +244,41 @@ def conventions(first: Any, second: Any, steps: int, seed: int = 0) -> dict[str,
 def _by_behaviour(
     both: tuple[Any, Any], lists: list[list[float]], seed: int
 ) -> dict[str, tuple[Any, Any]]:
-    """Return what feeding both the same samples and outputs tells."""
+    """Return the first difference of each kind that feeding both the same values shows."""
     found: dict[str, tuple[Any, Any]] = {}
+    kinds: set[str] = set()
     source = torch.Generator().manual_seed(seed)
     x = torch.randn(2, 3, 4, 4, generator=source, dtype=torch.float64)
     for i in range(len(lists[0])):
         output = torch.randn(x.shape, generator=source, dtype=torch.float64)
-        pairs = [(s, s.timesteps[i]) for s in both]
-        inputs = [float((s.scale_model_input(x, t) / x).mean()) for s, t in pairs]
-        if not _alike(*inputs, tolerance=1e-5):
-            found.setdefault("scale of the network's input", (inputs[0], inputs[1]))
-        results = [_step(s, output, t, x, seed + i, {}) for s, t in pairs]
-        data = [getattr(r, "pred_original_sample", None) for r in results]
-        if None not in [d if d is None else 0 for d in data] and not _alike(*data, tolerance=1e-5):
-            found.setdefault(f"predicted data, from step {i + 1}", (_size(data[0]), _size(data[1])))
-        moved = [r.prev_sample for r in results]
-        if not _alike(*moved, tolerance=1e-5):
-            found.setdefault(_when(i, len(lists[0])), (_size(moved[0]), _size(moved[1])))
-        x = moved[1].double()
+        results = [_step_at(scheduler, i, output, x, seed + i) for scheduler in both]
+        for kind, name in _kinds(i, len(lists[0])).items():
+            values = [result[kind] for result in results]
+            told = all(value is not None for value in values)
+            if kind not in kinds and told and not _alike(*values, tolerance=1e-5):
+                kinds.add(kind)
+                found[name] = (_size(values[0]), _size(values[1]))
+        x = results[1]["moved"].double()
     return found
+
+
+def _step_at(
+    scheduler: Any, i: int, output: torch.Tensor, x: torch.Tensor, seed: int
+) -> dict[str, Any]:
+    """Return what a scheduler makes of a sample: the network's input, the data, the next sample."""
+    t = scheduler.timesteps[i]
+    unit = scheduler.scale_model_input(x, t)
+    result = _step(scheduler, output, t, x, seed, {})
+    data = getattr(result, "pred_original_sample", None)
+    return {"input": unit, "data": data, "moved": result.prev_sample}
+
+
+def _kinds(i: int, steps: int) -> dict[str, str]:
+    return {
+        "input": "scale of the network's input",
+        "data": f"predicted data, from step {i + 1}",
+        "moved": _when(i, steps),
+    }
 
 
 def _when(i: int, steps: int) -> str:

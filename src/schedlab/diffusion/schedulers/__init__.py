@@ -4,6 +4,8 @@
 classes wear diffusers' names and options, so that ``from_config`` converts either way.
 """
 
+from diffusers.schedulers.scheduling_utils import SchedulerMixin
+
 from schedlab.diffusion.schedulers.edm import EDMEulerScheduler
 from schedlab.diffusion.schedulers.exploding import (
     EulerAncestralDiscreteScheduler,
@@ -32,6 +34,7 @@ __all__ = [
     "HeunDiscreteScheduler",
     "LMSDiscreteScheduler",
     "PNDMScheduler",
+    "SchedulerMixin",
     "UniPCMultistepScheduler",
 ]
 
@@ -50,3 +53,7 @@ SCHEDULERS: dict[str, type] = {
     "unipc": UniPCMultistepScheduler,
 }
 """Scheduler classes by the name that ``params.yaml`` uses."""
+
+# A saved pipeline names its scheduler's module, and its loader looks there for SchedulerMixin too.
+for _scheduler in SCHEDULERS.values():
+    _scheduler.__module__ = __name__

@@ -80,7 +80,8 @@ class EDMEulerScheduler(SolverScheduler):
 
     def scale_model_input(self, sample: Tensor, timestep: Timestep | None = None) -> Tensor:
         """Return the sample times the paper's ``c_in``."""
-        sigma = self._calls[self._position(timestep)].level.sigma
+        i = self._position(timestep)
+        sigma = self._calls[i].level.sigma
         return sample * (1 / math.hypot(sigma, self.config.sigma_data))
 
     def _level_of(self, timesteps: Tensor) -> tuple[Tensor, Tensor]:

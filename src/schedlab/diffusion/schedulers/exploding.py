@@ -88,7 +88,8 @@ class OnSigmas(SolverScheduler):
 
     def scale_model_input(self, sample: Tensor, timestep: Timestep | None = None) -> Tensor:
         """Return the sample at unit variance, as the network was trained."""
-        return sample * (1 / self._calls[self._position(timestep)].level.norm)
+        i = self._position(timestep)
+        return sample * (1 / self._calls[i].level.norm)
 
     def _level_of(self, timesteps: Tensor) -> tuple[Tensor, Tensor]:
         places = [self.index_for_timestep(t) for t in timesteps]

@@ -1,6 +1,5 @@
 """DDIM, DDPM and PNDM: classes that step through whole timesteps."""
 
-
 import itertools
 
 import numpy as np
@@ -251,8 +250,7 @@ class PNDMScheduler(_OnTimesteps):
             raise ValueError("PNDM's Runge-Kutta start needs 4 steps; set skip_prk_steps=True")
         half = self.config.num_train_timesteps // steps // 2
         inner = [
-            (t, t_next + half, t_next + half, t_next)
-            for t, t_next in itertools.pairwise(grid)
+            (t, t_next + half, t_next + half, t_next) for t, t_next in itertools.pairwise(grid[:4])
         ]
         return np.concatenate([np.ravel(inner), grid[3:]]).astype(np.int64)
 
