@@ -1,7 +1,7 @@
 """What a scheduler costs beside the network: our classes against diffusers' own.
 
-Both run the steps of one whole run on the same tensors, 64 latents of Stable Diffusion's size, with a
-network that costs nothing: its output is made before. The two take turns step by step in one
+Both run the steps of one whole run on the same tensors, 64 latents of Stable Diffusion's size, with
+a network that costs nothing: its output is made before. The two take turns step by step in one
 process, so that a busy machine slows both. ``set_timesteps`` is not timed, it is called once a run.
 """
 

@@ -100,7 +100,8 @@ class Mixture:
     ) -> Callable[[float], Tensor]:
         """Return the exact probability flow of samples as a function of the noise ratio.
 
-        By SciPy's DOP853, of ``dx / d log(ratio) = ratio * epsilon``, Karras et al. 2022, equation 1.
+        By SciPy's DOP853, of ``dx / d log(ratio) = ratio * epsilon``: Karras et al. 2022,
+        equation 1.
 
         Parameters
         ----------

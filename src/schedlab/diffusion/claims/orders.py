@@ -44,7 +44,6 @@ def _order(name: str) -> Claim:
         unit="order",
         holds_from=LIMITS.get(name, declared - SLACK),
         figure="orders",
-        reconstruction=True,
     )
 
 
@@ -59,7 +58,6 @@ def _factor(name: str) -> Claim:
         holds_to=0.5,
         null=1.0,
         figure="convergence",
-        reconstruction=True,
     )
 
 

@@ -177,7 +177,9 @@ def twenty_over_ten(label: str) -> Estimator:
 
     def values(tables: Tables) -> Sequence[float]:
         table = tables["budget"]
-        found = table[table["scheduler"] == label].pivot_table(index="seed", columns="nfe", values="rmse")
+        found = table[table["scheduler"] == label].pivot_table(
+            index="seed", columns="nfe", values="rmse"
+        )
         if not {10, 20} <= set(found):
             raise CannotTell(f"no runs of {label!r} with 10 and 20 steps")
         return (found[20] / found[10]).to_list()

@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from schedlab.lab.figures import GREY, INK, canvas, curve, legend, looks_of
 
 
 def convergence(table: pd.DataFrame, solvers: Sequence[str], grids: Sequence[str]) -> Figure:
     """Draw error against evaluations on every grid, with the slopes of whole orders."""
-    figure, panels = canvas(1, len(grids), height=5.0, sharey=True)
+    figure, panels = canvas(1, len(grids), height=4.4, sharey=True)
     looks = looks_of(list(solvers))
     for axes, grid in zip(panels, grids, strict=True):
         part = table[(table["grid"] == grid) & table["solver"].isin(solvers)]
@@ -21,8 +22,10 @@ def convergence(table: pd.DataFrame, solvers: Sequence[str], grids: Sequence[str
         axes.set_yscale("log")
         axes.set_title(grid)
         axes.set_xlabel("NFE")
+        axes.set_xticks(sorted(table["intervals"].unique())[::2])
         axes.xaxis.set_major_formatter("{x:g}")
-        axes.tick_params(axis="x", which="minor", labelbottom=False)
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.yaxis.set_minor_locator(NullLocator())
         _slopes(axes, part["nfe"].max())
     panels[0].set_ylabel("RMS distance from the exact sample")
     legend(figure, columns=3)
@@ -49,7 +52,7 @@ def _slopes(axes: Axes, last: int) -> None:
 def measured_orders(table: pd.DataFrame, grids: Sequence[str]) -> Figure:
     """Draw the measured order of every solver beside the one it declares."""
     solvers = list(dict.fromkeys(table["solver"]))
-    figure, axes = canvas(height=5.8)
+    figure, axes = canvas(height=4.8)
     looks = looks_of([f"{grid}, {start}" for grid in grids for start in table["start"].unique()])
     for (grid, start), part in table.groupby(["grid", "start"], sort=False):
         if grid not in grids:

@@ -1,9 +1,11 @@
 """Figures of the scheduler zoo."""
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
-from schedlab.lab.figures import GREY, INK, canvas, curve, legend, looks_of, reference
+from schedlab.lab.figures import GREY, canvas, curve, legend, looks_of, reference
 
 FLOOR = 1e-9  # where a difference of nothing is drawn
 
@@ -12,7 +14,7 @@ def parity_by_class(table: pd.DataFrame, limit: float) -> Figure:
     """Draw every combination's difference from diffusers, as installed and in double precision."""
     table = table[table["defined"]]
     names = list(dict.fromkeys(table["name"]))
-    figure, axes = canvas(height=4.4)
+    figure, axes = canvas(height=3.8)
     for position, name in enumerate(names):
         part = table[table["name"] == name]
         for column, shift, colour, label in (
@@ -43,7 +45,7 @@ def parity_by_class(table: pd.DataFrame, limit: float) -> Figure:
 
 def error_by_budget(table: pd.DataFrame, labels: list[str]) -> Figure:
     """Draw error against evaluations of the network, one line a scheduler."""
-    figure, axes = canvas(height=5.6)
+    figure, axes = canvas(height=4.8)
     shown = table[table["scheduler"].isin(labels)]
     curve(axes, shown, x="nfe", y="rmse", hue="scheduler", looks=looks_of(labels))
     _logarithmic(axes, "evaluations of the network (NFE)", "RMS distance from the exact sample")
@@ -53,7 +55,7 @@ def error_by_budget(table: pd.DataFrame, labels: list[str]) -> Figure:
 
 def guard(table: pd.DataFrame, labels: list[str], guard_ends: int) -> Figure:
     """Draw solvers around the number of steps at which their guard stops."""
-    figure, axes = canvas()
+    figure, axes = canvas(height=3.2)
     shown = table[table["scheduler"].isin(labels)]
     curve(axes, shown, x="nfe", y="rmse", hue="scheduler", looks=looks_of(labels))
     _logarithmic(axes, "steps", "RMS distance from the exact sample")
@@ -62,12 +64,11 @@ def guard(table: pd.DataFrame, labels: list[str], guard_ends: int) -> Figure:
     return figure
 
 
-def _logarithmic(axes: object, x: str, y: str) -> None:
+def _logarithmic(axes: Axes, x: str, y: str) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel(x)
     axes.set_ylabel(y)
+    axes.set_xticks([5, 10, 20, 50, 100])
     axes.xaxis.set_major_formatter("{x:g}")
-    axes.tick_params(axis="x", which="minor", labelbottom=False)
-    axes.grid(visible=True, which="major", color="#e3e6e9")
-    axes.spines["left"].set_color(INK)
+    axes.xaxis.set_minor_locator(NullLocator())
