@@ -1,8 +1,8 @@
 """From samples back to the seeds they came from, for every deterministic scheduler.
 
 A scheduler without memory (DDIM, Euler) is inverted step by step: the noisier sample ``z`` of a
-step solves ``z = F(z)``, where ``F`` undoes the step with the network asked at ``z``. A scheduler with
-memory has no such step, so the whole run ``G`` is inverted: the seed ``z`` solves
+step solves ``z = F(z)``, where ``F`` undoes the step with the network asked at ``z``. A scheduler
+with memory has no such step, so the whole run ``G`` is inverted: the seed ``z`` solves
 ``z = z + B(x) - B(G(z))``, where ``B``, DDIM's inversion on the same grid, undoes ``G`` nearly.
 """
 
@@ -46,8 +46,9 @@ def invert(
         Number of inference steps of the run.
     method
         ``"ddim"``, DDIM's inversion (Song, Meng and Ermon 2021, section 5.4): one evaluation a
-        step, at the cleaner sample and the noisier timestep. ``"fixed_point"`` iterates the equation
-        above. ``"newton"`` takes Newton steps on the size of its residual (Samuel et al. 2025).
+        step, at the cleaner sample and the noisier timestep. ``"fixed_point"`` iterates the
+        equation above. ``"newton"`` takes Newton steps on the size of its residual (Samuel et al.
+        2025).
     iterations
         Rounds of the last two.
     guidance
