@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
 
+from schedlab.diffusion.learned_parameters import MODELS as LEARNED
 from schedlab.diffusion.schedulers import SCHEDULERS
 from schedlab.diffusion.schedulers.core.solvers import SOLVERS
 from schedlab.lab.parameters import Parameters, Seeds
@@ -110,4 +111,5 @@ MODELS: dict[str, type[Parameters]] = {
     "zoo": ZooParameters,
     "orders": OrderParameters,
     "inversion": InversionParameters,
+    **LEARNED,
 }
