@@ -108,13 +108,14 @@ def test_round_trips_and_their_claims():
         schedulers=[ddim, LMS], steps=[10, 50], iterations=[3], samples=20, seeds=SEEDS
     )
     trips = inversion.round_trips(parameters)
-    assert len(trips) == 2 * 2 * 3 * 3
+    assert len(trips) == 2 * 2 * 4 * 3
     found = verdicts(inversion_claims.inversion_claims(), {"round_trips": trips})
     assert found["diffusion/fixed-point-inversion-is-better"] == "reproduced"
+    assert found["diffusion/newton-inversion-is-better"] == "reproduced"
     assert found["diffusion/every-deterministic-solver-inverts"] == "reproduced"
     sizes = trips[trips["scheduler"] == "DDIM"].groupby(["method", "steps"])["size"].mean()
-    assert sizes["fixed_point", 10] > 1.1 > sizes["ddim", 10]
-    assert len(inversion_figures.round_trips(trips, 3).axes) == 3
+    assert sizes["fixed point", 10] > 1.1 > sizes["DDIM inversion", 10]
+    assert len(inversion_figures.round_trips(trips, 3).axes) == 4
     assert inversion_figures.sizes(trips, "DDIM", 3).axes
 
 

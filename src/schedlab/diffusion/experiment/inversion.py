@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from schedlab.diffusion import worlds
-from schedlab.diffusion.inversion import METHODS, invert
+from schedlab.diffusion.inversion import invert
 from schedlab.diffusion.parameters import InversionParameters
 from schedlab.diffusion.quiet import without_notices
 from schedlab.diffusion.sampling import generate
@@ -14,6 +14,14 @@ from schedlab.diffusion.schedulers import SCHEDULERS
 from schedlab.lab.resolve import resolve_all
 from schedlab.lab.seeds import generator
 from schedlab.lab.sweep import sweep
+
+METHODS: dict[str, tuple[str, dict[str, float]]] = {
+    "DDIM inversion": ("ddim", {}),
+    "fixed point": ("fixed_point", {}),
+    "Newton": ("newton", {"guidance": 0.0}),
+    "guided Newton": ("newton", {"guidance": 0.1}),
+}
+"""Methods by the name that tables and figures use; 0.1 is the guidance of Samuel et al. 2025."""
 
 
 def round_trips(parameters: InversionParameters) -> pd.DataFrame:
@@ -38,14 +46,14 @@ def _round_trips(
         scheduler = choice.make()
     model = world.network(scheduler.alphas_cumprod)
     rows = []
-    for method in METHODS:
+    for label, (method, options) in METHODS.items():
         for rounds in [0] if method == "ddim" else iterations:
-            seeds = invert(model, scheduler, data, steps, method, iterations=rounds)
+            seeds = invert(model, scheduler, data, steps, method, iterations=rounds, **options)
             again = generate(model, scheduler, seeds, steps)
             rows.append(
                 {
                     "scheduler": choice.label,
-                    "method": method,
+                    "method": label,
                     "iterations": rounds,
                     "rmse": float((again - data).square().mean().sqrt()),
                     "size": float(seeds.square().mean().sqrt()),

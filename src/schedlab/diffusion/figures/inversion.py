@@ -4,24 +4,25 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from schedlab.lab.figures import canvas, curve, legend, looks_of, reference
-
-METHODS = {"ddim": "DDIM inversion", "fixed_point": "fixed point", "newton": "guided Newton"}
+from schedlab.lab.figures import GREY, canvas, curve, legend, looks_of
 
 
 def round_trips(table: pd.DataFrame, rounds: int) -> Figure:
     """Draw the error of a round trip against steps, one panel a method."""
     looks = looks_of(list(dict.fromkeys(table["scheduler"])))
-    figure, panels = canvas(1, len(METHODS), height=4.4, sharey=True)
-    for axes, (method, title) in zip(panels, METHODS.items(), strict=True):
+    figure, panels = canvas(2, 2, height=5.2, sharex=True, sharey=True)
+    methods = list(dict.fromkeys(table["method"]))
+    for axes, method in zip(panels.flat, methods, strict=True):
         part = table[(table["method"] == method) & table["iterations"].isin((0, rounds))]
         curve(axes, part, x="steps", y="rmse", hue="scheduler", looks=looks)
         axes.set_xscale("log")
         axes.set_yscale("log")
-        axes.set_title(title)
+        axes.set_title(method)
         _ticks(axes, table)
+    for axes in panels[:, 0]:
+        axes.set_ylabel("RMS error of a round trip")
+    for axes in panels[1]:
         axes.set_xlabel("steps")
-    panels[0].set_ylabel("RMS error of the round trip")
     legend(figure)
     return figure
 
@@ -29,14 +30,13 @@ def round_trips(table: pd.DataFrame, rounds: int) -> Figure:
 def sizes(table: pd.DataFrame, scheduler: str, rounds: int) -> Figure:
     """Draw the size of the seeds that the methods find for one scheduler."""
     part = table[(table["scheduler"] == scheduler) & table["iterations"].isin((0, rounds))]
-    part = part.assign(method=part["method"].map(METHODS))
-    figure, axes = canvas(height=3.4)
-    curve(axes, part, x="steps", y="size", hue="method", looks=looks_of(list(METHODS.values())))
+    figure, axes = canvas(height=3.2)
+    curve(axes, part, x="steps", y="size", hue="method")
     axes.set_xscale("log")
     _ticks(axes, table)
     axes.set_xlabel(f"steps of {scheduler}")
     axes.set_ylabel("RMS of the seeds")
-    reference(axes, 1.0, "standard normal seeds")
+    axes.axhline(1.0, color=GREY, linewidth=1, linestyle=(0, (2, 2)), label="standard normal")
     legend(figure)
     return figure
 

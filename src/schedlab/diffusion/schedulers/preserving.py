@@ -160,13 +160,15 @@ class DDIMScheduler(_AnyOrder):
         i = self._position(timestep)
         call = self._calls_at(eta)[i]
         sample = at_least_single(sample)
-        free = linear(self._data[i], sample, model_output)
-        data = self._limited(free)
-        if self._limits and not use_clipped_model_output:
-            sample = sample + call.level.alpha * (data - free)  # holds the noise as predicted
+        data = self._limited(linear(self._data[i], sample, model_output))
         if call.noise and variance_noise is None:
             variance_noise = self._fresh_noise(model_output, generator)
-        moved = advance(State(sample), data, call, variance_noise).sample
+        if self._limits and not use_clipped_model_output:  # the noise stays as it was predicted
+            predicted = linear(self._noise[i], sample, model_output)
+            call = call._replace(move=Move(call.target.alpha, (call.move.keep * call.level.sigma,)))
+            moved = advance(State(data), predicted, call, variance_noise).sample
+        else:
+            moved = advance(State(sample), data, call, variance_noise).sample
         self._step_index += 1
         return self._pack(moved.to(model_output.dtype), data, return_dict)
 
