@@ -1,16 +1,17 @@
 """What a notebook leaves behind: tables, figures with their alt texts, metrics and claims."""
 
+import functools
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
+from PIL import Image
 
 from schedlab.lab.files import write_atomically, write_json, write_table
 from schedlab.lab.paths import find_root
-
-NO_DATE = {"svg": {"Date": None}, "png": {}}
 
 
 def save_table(table: pd.DataFrame, folder: str, name: str) -> None:
@@ -42,14 +43,21 @@ def save_figure(figure: Figure, folder: str, name: str, *, alt: str, caption: st
     if not alt.strip() or not caption.strip():
         raise ValueError(f"figure {name!r} needs an alt text and a caption")
     base = place(folder)
-    for kind in ("svg", "png"):
-        write_atomically(
-            base / f"{name}.{kind}",
-            lambda p, kind=kind: figure.savefig(
-                p, format=kind, bbox_inches="tight", metadata=NO_DATE[kind]
-            ),
-        )
+    for kind, write in (("svg", _write_svg), ("png", _write_png)):
+        write_atomically(base / f"{name}.{kind}", functools.partial(write, figure))
     write_json(base / f"{name}.figure.json", {"alt": alt, "caption": caption})
+
+
+def _write_svg(figure: Figure, path: Path) -> None:
+    figure.savefig(path, format="svg", bbox_inches="tight", metadata={"Date": None})
+
+
+def _write_png(figure: Figure, path: Path) -> None:
+    """Write with a palette: a third of the size of true colours, and the same to the eye."""
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", bbox_inches="tight")
+    paletted = Image.open(picture).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    paletted.save(path, format="png", optimize=True)
 
 
 def save_metrics(
