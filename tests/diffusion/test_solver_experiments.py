@@ -88,6 +88,8 @@ def test_orders_are_measured_on_every_grid_and_with_both_starts():
     assert set(errors["grid"]) == set(orders.GRIDS)
     assert not errors.duplicated(["solver", "grid", "start", "intervals", "seed"]).any()
     table = orders.orders(errors)
+    exact = orders.on_a_gaussian(parameters).groupby("solver")["order"].mean()
+    assert exact["DPM-Solver++ 2M"] == pytest.approx(2, abs=0.15)
     found = verdicts(order_claims.order_claims(), {"errors": errors, "orders": table})
     assert found["diffusion/order-ddim"] == "reproduced"
     assert found["diffusion/order-dpm-plus-plus-2m"] == "reproduced"

@@ -128,3 +128,32 @@ def orders(table: pd.DataFrame) -> pd.DataFrame:
         )
         rows.append((*key, slope, SOLVERS[key[0]].order))
     return pd.DataFrame(rows, columns=[*keys, "order", "declared"])
+
+
+def on_a_gaussian(parameters: OrderParameters) -> pd.DataFrame:
+    """Return the order of every solver on one Gaussian, whose flow is known in closed form."""
+    fixed = parameters.model_dump(exclude={"seeds"})
+    fixed["intervals"] = fixed["intervals"][-2:]
+    table = sweep(
+        _gaussian_errors, {k: [v] for k, v in fixed.items()}, parameters.seeds, label="Gaussian"
+    )
+    return orders(table)[["solver", "seed", "order"]]
+
+
+def _gaussian_errors(
+    solvers: Sequence[str],
+    intervals: Sequence[int],
+    noisiest: float,
+    cleanest: float,
+    samples: int,
+    seed: int,
+) -> pd.DataFrame:
+    world = worlds.gaussian()
+    begin = _begin(world, noisiest, samples, seed)
+    exact = worlds.gaussian_flow(world, begin, noisiest, cleanest)
+    rows = []
+    for count in intervals:
+        levels = preserving(log_uniform(noisiest, cleanest, count))
+        found = _run_all(world, begin, solvers, levels, None)
+        rows += [_row(name, RISING, count, error(x, exact)) for name, x in found.items()]
+    return pd.DataFrame(rows).assign(grid=LOG)
