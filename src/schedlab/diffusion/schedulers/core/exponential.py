@@ -46,9 +46,9 @@ def multistep(
     steps = [(a.log_snr - b.log_snr) / h for a, b in itertools.pairwise(levels)]
     taylor = [phi[0]]
     if len(levels) == 2:
-        weight = phi[0] / 2 if solver_type == "midpoint" else phi[1]
-        return _move(here, target, _difference(phi[0], weight / steps[0]))
-    if len(levels) == 3:
+        slope = _slope(phi, solver_type) / steps[0]
+        taylor = [phi[0] + slope, -slope]
+    elif len(levels) == 3:
         taylor = _third_order(phi, *steps, TRUE_SECOND_DERIVATIVE if corrected else 1.0)
     return _move(here, target, taylor)
 
@@ -63,8 +63,8 @@ def singlestep(levels: Sequence[Level], target: Level, *, solver_type: str = "mi
     phi = _phi(-h, 3)
     r = [(level.log_snr - start.log_snr) / h for level in inner]
     if len(levels) == 2:
-        weight = phi[0] / 2 if solver_type == "midpoint" else phi[1]
-        return _move(start, target, (weight / r[0], phi[0] - weight / r[0]))
+        slope = _slope(phi, solver_type) / r[0]
+        return _move(start, target, (slope, phi[0] - slope))
     if solver_type == "midpoint":
         return _move(start, target, (phi[1] / r[0], 0.0, phi[0] - phi[1] / r[0]))
     gap = r[0] - r[1]
@@ -81,8 +81,9 @@ def _third_order(phi: Sequence[float], r0: float, r1: float, factor: float) -> l
     return [phi[0] + first, -first - second, second]
 
 
-def _difference(value: float, slope: float) -> tuple[float, float]:
-    return value + slope, -slope
+def _slope(phi: Sequence[float], solver_type: str) -> float:
+    """Return the weight of the first derivative in a second-order step."""
+    return phi[0] / 2 if solver_type == "midpoint" else phi[1]
 
 
 def _move(start: Level, target: Level, taylor: Sequence[float]) -> Move:
