@@ -105,3 +105,70 @@ def test_configurations_convert_between_classes():
         assert scheduler.config.timestep_spacing == "leading"
     assert (unipc.config.solver_type, deis.config.solver_type) == ("bh2", "logrho")
     assert deis.config.algorithm_type == "deis"
+
+
+FURTHER = [
+    ("DPMSolverMultistepScheduler", {"use_lu_lambdas": True}),
+    ("DPMSolverMultistepScheduler", {"euler_at_final": True, "final_sigmas_type": "sigma_min"}),
+    ("DPMSolverMultistepScheduler", {"lower_order_final": False, "solver_order": 3}),
+    ("DPMSolverMultistepScheduler", {"lambda_min_clipped": -3.0}),
+    ("DPMSolverMultistepScheduler", {"beta_schedule": "squaredcos_cap_v2"}),
+    ("DPMSolverMultistepScheduler", {"timestep_spacing": "leading", "steps_offset": 1}),
+    (
+        "DPMSolverMultistepScheduler",
+        {"rescale_betas_zero_snr": True, "prediction_type": "v_prediction"},
+    ),
+    ("DPMSolverSinglestepScheduler", {"lower_order_final": True, "solver_order": 3}),
+    ("DPMSolverSinglestepScheduler", {"lambda_min_clipped": -3.0}),
+    ("UniPCMultistepScheduler", {"disable_corrector": [0, 2], "solver_order": 3}),
+    (
+        "UniPCMultistepScheduler",
+        {"lower_order_final": False, "final_sigmas_type": "sigma_min", "solver_order": 3},
+    ),
+    ("EulerDiscreteScheduler", {"use_karras_sigmas": True, "sigma_min": 0.1, "sigma_max": 30.0}),
+    (
+        "EulerDiscreteScheduler",
+        {
+            "rescale_betas_zero_snr": True,
+            "timestep_spacing": "trailing",
+            "prediction_type": "v_prediction",
+        },
+    ),
+    (
+        "DDIMScheduler",
+        {
+            "rescale_betas_zero_snr": True,
+            "timestep_spacing": "trailing",
+            "prediction_type": "v_prediction",
+        },
+    ),
+    (
+        "DDIMScheduler",
+        {"trained_betas": [0.001 * (i + 1) for i in range(60)], "num_train_timesteps": 60},
+    ),
+    ("DDPMScheduler", {"beta_schedule": "sigmoid"}),
+    ("DDPMScheduler", {"variance_type": "fixed_small_log"}),
+    ("HeunDiscreteScheduler", {"beta_schedule": "exp"}),
+    ("EDMEulerScheduler", {"sigma_data": 1.0, "sigma_max": 40.0, "rho": 5.0}),
+]
+
+
+@pytest.mark.parametrize("steps", [7, 16])
+@pytest.mark.parametrize(("name", "options"), FURTHER)
+def test_further_options_equal_diffusers_too(name, options, steps):
+    row = parity.difference(parity.Case(name, options, {}, steps))
+    assert row["grid_equal"], row
+    assert row["in_double"] <= 1e-5, row
+
+
+def test_ddim_takes_given_noise_and_clipped_outputs():
+    for options in ({"eta": 0.5}, {"use_clipped_model_output": True}):
+        case = parity.Case("DDIMScheduler", {"clip_sample_range": 0.5}, options, 10)
+        assert parity.difference(case)["relative"] <= 1e-5
+    mine, theirs = parity.pair(parity.Case("DDIMScheduler", {}, {}, 5))
+    x, noise = torch.full((1, 3), 0.4), torch.full((1, 3), -1.2)
+    t = mine.timesteps[0]
+    moved = [s.step(0.5 * x, t, x, eta=0.7, variance_noise=noise)[0] for s in (mine, theirs)]
+    assert torch.allclose(*moved, atol=1e-6)
+    with pytest.raises(ValueError, match="not both"):
+        mine.step(x, t, x, eta=0.7, variance_noise=noise, generator=torch.Generator())
