@@ -1,8 +1,9 @@
 """What ``params.yaml`` may say about the stages that train and use denoisers."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
+from pydantic import model_validator as check_model
 
 from schedlab.diffusion.models.images import IMAGE_SETS
 from schedlab.lab.parameters import Parameters, Seeds
@@ -55,6 +56,53 @@ class TrainParameters(Parameters):
     seeds: Seeds
 
 
+class SeedParameters(Parameters):
+    """Parameters of norms, paths, means and inversion on the learned model.
+
+    Attributes
+    ----------
+    images
+        The set that the model was trained on.
+    sampling_steps
+        DDIM steps.
+    scales
+        Norms of seeds, in units of ``sqrt(d)``; they must hold 1.
+    samples
+        Images per measured point.
+    path_points
+        Points of a NAO path whose middle is generated from, an odd number.
+    dimensions, pairs
+        Dimensions in which paths are compared with the exact optimum, and pairs in each.
+    groups, group_sizes
+        Groups of inverted images whose centroids are measured, and images in a group.
+    inversion_steps
+        Grids on which inversion is measured.
+    inverted
+        Images inverted on each of them.
+    """
+
+    images: ImageSet
+    sampling_steps: PositiveInt
+    scales: Annotated[list[PositiveFloat], Field(min_length=3)]
+    samples: Several
+    path_points: Annotated[int, Field(ge=3)]
+    dimensions: Annotated[list[Annotated[int, Field(ge=3)]], Field(min_length=1)]
+    pairs: PositiveInt
+    groups: Several
+    group_sizes: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1)]
+    inversion_steps: Annotated[list[PositiveInt], Field(min_length=2)]
+    inverted: Several
+
+    @check_model(mode="after")
+    def _agree(self) -> Self:
+        if 1.0 not in self.scales:
+            raise ValueError("scales: 1 must be among them, as all are compared with it")
+        if self.path_points % 2 == 0:
+            raise ValueError(f"path_points: {self.path_points} has no middle; take an odd number")
+        return self
+
+
 MODELS: dict[str, type[Parameters]] = {
     "train": TrainParameters,
+    "seeds": SeedParameters,
 }

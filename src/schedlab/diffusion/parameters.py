@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
 
 from schedlab.diffusion.learned_parameters import MODELS as LEARNED
+from schedlab.diffusion.learned_parameters import ImageSet, Several
 from schedlab.diffusion.schedulers import SCHEDULERS
 from schedlab.diffusion.schedulers.core.solvers import SOLVERS
 from schedlab.lab.parameters import Parameters, Seeds
@@ -107,9 +108,43 @@ class InversionParameters(Parameters):
     seeds: Seeds
 
 
+class SectionParameters(Parameters):
+    """Parameters of every scheduler on the learned model.
+
+    Attributes
+    ----------
+    images
+        The set that the model was trained on.
+    schedulers
+        Entries as :mod:`schedlab.lab.resolve` reads them.
+    samples
+        Images per measured point.
+    path_points
+        Points of a NAO path whose middle is generated from, an odd number.
+    budget
+        Evaluations of the network at which paths are compared.
+    budgets, reference_steps
+        Evaluations at which quality is measured, and steps of the long run of DDIM to compare with.
+    etas, memory_samples, memory_seeds
+        Shares of randomness, seeds per run on the mixture, and paired runs.
+    """
+
+    images: ImageSet
+    schedulers: Schedulers
+    samples: Several
+    path_points: Annotated[int, Field(ge=3)]
+    budget: PositiveInt
+    budgets: Budgets
+    reference_steps: PositiveInt
+    etas: Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=1)]
+    memory_samples: Annotated[int, Field(ge=2)]
+    memory_seeds: Seeds
+
+
 MODELS: dict[str, type[Parameters]] = {
     "zoo": ZooParameters,
     "orders": OrderParameters,
     "inversion": InversionParameters,
+    "section_one": SectionParameters,
     **LEARNED,
 }

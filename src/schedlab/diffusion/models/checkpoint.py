@@ -35,7 +35,9 @@ def load_ensemble(path: Path) -> Ensemble:
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
-        raise FileNotFoundError(f"no trained model at {path}; make it with: dvc repro diffusion@train")
+        raise FileNotFoundError(
+            f"no trained model at {path}; make it with: dvc repro diffusion@train"
+        )
     try:
         with safe_open(path, "pt") as file:
             about = {key: json.loads(text) for key, text in (file.metadata() or {}).items()}
