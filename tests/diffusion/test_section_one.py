@@ -53,7 +53,7 @@ def test_memory_falls_from_all_to_nothing_with_eta(parameters):
     assert others["DDIM"] == others["LMS"] == 0.0
     assert others["DDPM"] == pytest.approx(1.0, abs=0.05)
     found = evaluate(claims.section_one_claims()[-3:], {"memory": table}, "laptop")
-    assert [f["verdict"] for f in found][0] == "reproduced"
+    assert found[0]["verdict"] == "reproduced"
     assert found[1]["verdict"] == "undecided"  # eta = 0.5 was not run
     assert figures.memory(table).axes
 
