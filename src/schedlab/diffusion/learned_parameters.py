@@ -102,7 +102,44 @@ class SeedParameters(Parameters):
         return self
 
 
+class SelectParameters(Parameters):
+    """Parameters of SeedSelect on long-tailed classes.
+
+    Attributes
+    ----------
+    images
+        Set of images.
+    most, fewest
+        Training images of the most common and the rarest class.
+    width, blocks, steps, batch, peak_rate
+        Denoiser and training, as for :class:`TrainParameters`.
+    rare_classes, images_per_class
+        Rarest classes to make images of, and images of each.
+    sampling_steps
+        DDIM steps, through all of which gradients run.
+    path_points
+        Points of NAO's path, of whose middle the search begins.
+    seeds
+        Training seeds.
+    """
+
+    images: ImageSet
+    most: PositiveInt
+    fewest: Annotated[int, Field(ge=2)]
+    width: PositiveInt
+    blocks: PositiveInt
+    steps: PositiveInt
+    batch: PositiveInt
+    peak_rate: PositiveFloat
+    rare_classes: Annotated[int, Field(ge=2, le=10)]
+    images_per_class: Annotated[int, Field(ge=10)]
+    sampling_steps: PositiveInt
+    path_points: Annotated[int, Field(ge=3)]
+    seeds: Seeds
+
+
 MODELS: dict[str, type[Parameters]] = {
     "train": TrainParameters,
     "seeds": SeedParameters,
+    "seedselect": SelectParameters,
 }

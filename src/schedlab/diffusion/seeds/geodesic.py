@@ -1,8 +1,8 @@
 """The cheapest curve between two seeds, exactly: NAO's optimum as a problem in one function.
 
 The charge depends on the norm alone, so the optimal curve stays in the plane of its two ends. In
-polar coordinates it is one function ``r(theta)``, and the cost ``integral of c(r) sqrt(r'^2 + r^2)``
-is minimised over it to any accuracy, in any number of dimensions.
+polar coordinates it is one function ``r(theta)``, and the cost, the integral over ``theta`` of
+``c(r) sqrt(r'^2 + r^2)``, is minimised over it to any accuracy, in any number of dimensions.
 """
 
 from dataclasses import dataclass

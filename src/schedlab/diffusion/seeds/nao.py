@@ -63,7 +63,7 @@ class Found:
 
 def path(
     first: Tensor, last: Tensor, generator: torch.Generator, how: Descent = Descent()
-) -> Found:  # noqa: B008  immutable
+) -> Found:
     """Return paths of least cost between pairs of seeds.
 
     Parameters
@@ -86,7 +86,7 @@ def path(
     return Found(_joined(first, inner.detach(), last), costs)
 
 
-def centroid(seeds: Tensor, generator: torch.Generator, how: Descent = Descent()) -> Found:  # noqa: B008  immutable
+def centroid(seeds: Tensor, generator: torch.Generator, how: Descent = Descent()) -> Found:
     """Return the points whose paths to groups of seeds cost least in sum.
 
     The charge of the centroid itself is added, as in the public code; with two seeds it alone
