@@ -1,15 +1,14 @@
 """What a notebook leaves behind: tables, figures with their alt texts, metrics and claims."""
 
 import functools
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
-from PIL import Image
 
+from schedlab.lab.figures import picture
 from schedlab.lab.files import write_atomically, write_json, write_table
 from schedlab.lab.paths import find_root
 
@@ -53,11 +52,7 @@ def _write_svg(figure: Figure, path: Path) -> None:
 
 
 def _write_png(figure: Figure, path: Path) -> None:
-    """Write with a palette: a third of the size of true colours, and the same to the eye."""
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", bbox_inches="tight")
-    paletted = Image.open(picture).convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    paletted.save(path, format="png", optimize=True)
+    path.write_bytes(picture(figure))
 
 
 def save_metrics(
