@@ -65,7 +65,7 @@ def samples(
 ) -> Figure:
     """Draw one row a scheduler and one panel a budget, from the same seeds."""
     figure, panels = canvas(
-        len(schedulers), len(budgets), height=0.34 * len(schedulers) + 0.3, squeeze=False
+        len(schedulers), len(budgets), height=0.24 * len(schedulers) + 0.3, squeeze=False
     )
     for row, scheduler in zip(panels, schedulers, strict=True):
         for axes, budget in zip(row, budgets, strict=True):

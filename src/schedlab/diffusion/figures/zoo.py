@@ -58,7 +58,7 @@ def guard(table: pd.DataFrame, labels: list[str], guard_ends: int) -> Figure:
     figure, axes = canvas(height=3.2)
     shown = table[table["scheduler"].isin(labels)]
     curve(axes, shown, x="nfe", y="rmse", hue="scheduler", looks=looks_of(labels))
-    _logarithmic(axes, "steps", "RMS distance from the exact sample")
+    _logarithmic(axes, "steps", "RMS error")
     reference(axes, guard_ends, f"guard ends at {guard_ends}", axis="x")
     legend(figure, columns=1)
     return figure
