@@ -46,7 +46,7 @@ def worst_agreement(tables: Tables) -> list[float]:
     rows = (
         tables["midpoints"]
         .query("pairs == 'random'")
-        .pivot(index="seed", columns="method", values="frechet")
+        .pivot_table(index="seed", columns="method", values="frechet")
     )
     others = rows[["SLERP", "NIN", "LOL", "NAO"]].div(rows["end points"], axis=0) - 1
     return others.abs().max(axis=1).tolist()
@@ -65,7 +65,7 @@ def excess(method: str, how: str) -> Callable[[Tables], list[float]]:
 
 def ordered(tables: Tables) -> list[float]:
     """Return, per seed, the share of pairs with cost NAO < SLERP < LERP."""
-    costs = tables["paths"].pivot(
+    costs = tables["paths"].pivot_table(
         index=["seed", "dimensions", "pair"], columns="method", values="cost"
     )
     right = (costs["NAO"] < costs["SLERP"]) & (costs["SLERP"] < costs["LERP"])
@@ -171,7 +171,8 @@ def _mean_claims() -> list[Claim]:
         ),
         Claim(
             id="diffusion/euclidean-centroid-worse",
-            sentence="The Euclidean mean of many inverted images of a class is worse than NAO's centroid",
+            sentence="The Euclidean mean of many inverted images of a class is worse than NAO's "
+            "centroid",
             source=PAPER,
             estimator=lambda tables: ratio(
                 "centroids",
@@ -194,7 +195,8 @@ def _path_claims() -> list[Claim]:
     return [
         Claim(
             id="diffusion/nao-cheapest-path",
-            sentence="NAO's path costs less than SLERP's and SLERP's less than LERP's, for every pair",
+            sentence="NAO's path costs less than SLERP's, and SLERP's less than LERP's, for every "
+            "pair",
             source=PAPER,
             estimator=ordered,
             unit="of pairs",

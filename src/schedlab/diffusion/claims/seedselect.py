@@ -61,7 +61,7 @@ def gain(table: str, column: str, better: str, than: str) -> Callable[[Tables], 
     """Return an estimator: per seed, a measure of some images minus that of others."""
 
     def measure(tables: Tables) -> list[float]:
-        values = tables[table].pivot(index="seed", columns="images", values=column)
+        values = tables[table].pivot_table(index="seed", columns="images", values=column)
         return (values[better] - values[than]).tolist()
 
     return measure

@@ -134,6 +134,7 @@ def quality(model: Trained, parameters: TrainParameters) -> tuple[pd.DataFrame, 
     """
     labels = model.labels(parameters.samples)
     seeds = model.noise("quality", count=parameters.samples)
+    seeds = seeds[:1].expand_as(seeds)  # the same for all, to see what the weights change
     scheduler = SCHEDULERS["ddim"](clip_sample=False)
     samples = model.images(scheduler, seeds, labels, parameters.sampling_steps)
     real = model.gauge.measure(model.held_out.pixels, model.held_out.labels)

@@ -32,8 +32,8 @@ def show(axes: Axes, images: np.ndarray, columns: int, title: str = "") -> None:
 
 def sample_grid(samples: Mapping[str, np.ndarray], columns: int = 10) -> Figure:
     """Draw images by name ``(n, pixels)``, two panels in a row."""
-    rows = -(-len(samples) // 2)
-    figure, panels = canvas(rows, 2, height=1.6 * rows, squeeze=False)
+    rows, most = -(-len(samples) // 2), max(map(len, samples.values()))
+    figure, panels = canvas(rows, 2, height=rows * (0.3 + 3.1 * most / columns**2), squeeze=False)
     for axes in panels.flat:
         axes.set_axis_off()
     for axes, (name, images) in zip(panels.flat, samples.items(), strict=False):

@@ -126,6 +126,6 @@ def draw(
 
 def _table(losses: list[Tensor], seeds: Sequence[int]) -> pd.DataFrame:
     means = torch.stack([part.mean(dim=0) for part in torch.stack(losses).split(LOG_EVERY)])
-    table = pd.DataFrame(means.numpy(), columns=pd.Index(seeds, name="seed"))
-    table.index = pd.Index([LOG_EVERY * (i + 1) for i in range(len(table))], name="step")
-    return table.stack().rename("loss").reset_index()
+    table = pd.DataFrame(means.numpy(), columns=[*seeds])
+    table.insert(0, "step", [LOG_EVERY * (i + 1) for i in range(len(table))])
+    return table.melt("step", var_name="seed", value_name="loss").astype({"seed": "int64"})
