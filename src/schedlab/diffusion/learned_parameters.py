@@ -79,6 +79,9 @@ class SeedParameters(Parameters):
         Grids on which inversion is measured.
     inverted
         Images inverted on each of them.
+    stable_diffusion
+        Folder or name of Stable Diffusion's weights; empty to go without, as machines without a
+        GPU must.
     """
 
     images: ImageSet
@@ -92,6 +95,7 @@ class SeedParameters(Parameters):
     group_sizes: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1)]
     inversion_steps: Annotated[list[PositiveInt], Field(min_length=2)]
     inverted: Several
+    stable_diffusion: str = ""
 
     @check_model(mode="after")
     def _agree(self) -> Self:

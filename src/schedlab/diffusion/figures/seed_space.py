@@ -70,3 +70,15 @@ def round_trips(table: pd.DataFrame) -> Figure:
     panels[0].set_yscale("log")
     legend(figure)
     return figure
+
+
+def photographs(rows: dict[str, list]) -> Figure:
+    """Draw one row of colour images per method."""
+    columns = max(map(len, rows.values()))
+    figure, panels = canvas(len(rows), columns, height=1.4 * len(rows), squeeze=False)
+    for line, (name, images) in zip(panels, rows.items(), strict=True):
+        for axes, image in zip(line, images, strict=True):
+            axes.imshow(image)
+            axes.set_axis_off()
+        line[0].set_title(name, fontsize=9.5, fontweight="normal")
+    return figure
