@@ -15,6 +15,7 @@ from schedlab.diffusion.models.classifier import features, train_classifier
 from schedlab.diffusion.models.denoiser import Shape
 from schedlab.diffusion.models.images import Images
 from schedlab.diffusion.models.training import Recipe, train_ensemble
+from schedlab.diffusion.quality import fitted
 from schedlab.diffusion.seeds.nao import Descent, path
 from schedlab.diffusion.seeds.seedselect import FROM_NAO, PLAIN, resemblance, select
 from schedlab.lab.seeds import generator
@@ -181,8 +182,6 @@ def augmentation(tail: LongTail, found: Searches) -> pd.DataFrame:
 def _svm_predictions(
     few: Images, more: np.ndarray | None, labels: np.ndarray, held: Images
 ) -> np.ndarray:
-    from sklearn.svm import SVC
-
     pixels = few.pixels if more is None else np.concatenate([few.pixels, more])
     classes = few.labels if more is None else np.concatenate([few.labels, labels])
-    return SVC(gamma=0.02, C=10).fit(pixels, classes).predict(held.pixels)
+    return fitted(pixels, classes).predict(held.pixels)
