@@ -1,3 +1,4 @@
+import io
 import subprocess
 import sys
 from itertools import pairwise
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
+from PIL import Image
 
 from schedlab.lab import figures
 from schedlab.lab.outputs import save_figure
@@ -159,3 +161,12 @@ def test_text_is_readable_at_640_px():
     assert figure.get_figwidth() * figure.dpi == 640
     smallest = min(text.get_fontsize() for text in [*axes.get_xticklabels(), axes.xaxis.label])
     assert smallest * figure.dpi / 72 >= 12
+
+
+def test_pictures_have_a_palette_and_the_size_asked_for():
+    figures.style()
+    figure, axes = figures.canvas()
+    axes.plot([1, 2], [1, 2])
+    small, sharp = (Image.open(io.BytesIO(figures.picture(figure, dpi))) for dpi in (50, None))
+    assert small.mode == sharp.mode == "P"
+    assert sharp.width == pytest.approx(4 * small.width, abs=8)

@@ -13,14 +13,17 @@ The only arithmetic here is the aggregate over seeds, which
 :func:`schedlab.lab.statistics.interval` does; everything else is the experiment's.
 """
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import pandas as pd
+from IPython import get_ipython
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image
 
 from schedlab.lab.statistics import interval
 
@@ -63,11 +66,36 @@ class Look:
     hatch: str
 
 
+class ShownSmall(Figure):
+    """A figure that notebooks show as :func:`picture` makes it."""
+
+
 def style() -> None:
     """Set seaborn's theme and everything that would make two runs differ; call once."""
     import seaborn  # a second of import time that only drawing pays
 
     seaborn.set_theme(context="notebook", style="ticks", palette=list(PALETTE), rc=_SETTINGS)
+    if shell := get_ipython():
+        formatter = shell.display_formatter.formatters["image/png"]
+        formatter.for_type(ShownSmall, lambda figure: picture(figure, dpi=figure.dpi))
+
+
+def picture(figure: Figure, dpi: float | None = None) -> bytes:
+    """Return a figure as PNG with a palette: a third of the size, and the same to the eye.
+
+    Parameters
+    ----------
+    figure
+        What to draw.
+    dpi
+        Dots an inch; by default those of saved figures.
+    """
+    true_colour, paletted = io.BytesIO(), io.BytesIO()
+    dpi = dpi or plt.rcParams["savefig.dpi"]
+    figure.savefig(true_colour, format="png", bbox_inches="tight", dpi=dpi)
+    image = Image.open(true_colour).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    image.save(paletted, format="png", optimize=True)
+    return paletted.getvalue()
 
 
 _SETTINGS = {
@@ -148,7 +176,12 @@ def canvas(
     """
     height = height or (4.0 if rows == 1 else 3.0 * rows)
     figure, axes = plt.subplots(
-        rows, columns, figsize=(6.4, height), layout="constrained", **options
+        rows,
+        columns,
+        figsize=(6.4, height),
+        layout="constrained",
+        FigureClass=ShownSmall,
+        **options,
     )
     # Closed figures can still be drawn on and saved; left open, a notebook would show each twice.
     plt.close(figure)

@@ -1,5 +1,6 @@
 """What a notebook leaves behind: tables, figures with their alt texts, metrics and claims."""
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -7,10 +8,9 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from schedlab.lab.figures import picture
 from schedlab.lab.files import write_atomically, write_json, write_table
 from schedlab.lab.paths import find_root
-
-NO_DATE = {"svg": {"Date": None}, "png": {}}
 
 
 def save_table(table: pd.DataFrame, folder: str, name: str) -> None:
@@ -42,14 +42,17 @@ def save_figure(figure: Figure, folder: str, name: str, *, alt: str, caption: st
     if not alt.strip() or not caption.strip():
         raise ValueError(f"figure {name!r} needs an alt text and a caption")
     base = place(folder)
-    for kind in ("svg", "png"):
-        write_atomically(
-            base / f"{name}.{kind}",
-            lambda p, kind=kind: figure.savefig(
-                p, format=kind, bbox_inches="tight", metadata=NO_DATE[kind]
-            ),
-        )
+    for kind, write in (("svg", _write_svg), ("png", _write_png)):
+        write_atomically(base / f"{name}.{kind}", functools.partial(write, figure))
     write_json(base / f"{name}.figure.json", {"alt": alt, "caption": caption})
+
+
+def _write_svg(figure: Figure, path: Path) -> None:
+    figure.savefig(path, format="svg", bbox_inches="tight", metadata={"Date": None})
+
+
+def _write_png(figure: Figure, path: Path) -> None:
+    path.write_bytes(picture(figure))
 
 
 def save_metrics(

@@ -1,0 +1,1 @@
+"""Denoisers of small images: data, networks, training, files; and Stable Diffusion."""
