@@ -1,0 +1,77 @@
+"""Every setting of the training, with the values that gave the published numbers of ours."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+
+from schedlab.lab.parameters import Parameters
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Widths = Annotated[list[PositiveInt], Field(min_length=1)]
+
+
+class TrainingSettings(Parameters):
+    """Settings of the alternating training.
+
+    Attributes
+    ----------
+    rounds
+        Turns of scheduler and estimator.
+    iterations
+        Roll-outs, each followed by a policy update, per round.
+    plants, steps
+        Parallel plants, and steps of a roll-out. States are kept between roll-outs.
+    hidden
+        Units of each hidden layer of actor and critic (tanh).
+    epochs, minibatch
+        Passes over a roll-out, and transitions a gradient step.
+    rate, final_rate_share
+        Adam's learning rate of actor and critic, and its share left at the end, approached linearly.
+    clip, gae, value_weight, gradient_norm
+        PPO's clipping range, the lambda of generalised advantage estimation, weight of the
+        critic's loss, largest norm of a gradient.
+    entropy
+        Weight of the entropy bonus, annealed linearly to zero.
+    estimator
+        ``table``: a bias per age, refitted in closed form; ``network``: a perceptron on last
+        message and age, added to the noise-free prediction.
+    ages
+        Ages the table holds; older silences share the last one.
+    estimator_hidden, estimator_rate, estimator_steps, estimator_minibatch
+        The perceptron's hidden units, and how Adam fits it each round.
+    fewest_silences
+        Silent samples (of an age, for a table) below which the estimator is left as it is.
+    longest_silence
+        Age at which a message is forced, for unstable plants; None never forces.
+    lloyd_samples, lloyd_tries
+        Samples and restarts of the Lloyd-style start.
+    check_plants, check_steps
+        Plants and steps that compare the pairs of all rounds, on common random numbers.
+    """
+
+    rounds: PositiveInt = 8
+    iterations: PositiveInt = 4
+    plants: PositiveInt = 256
+    steps: PositiveInt = 64
+    hidden: Widths = [64, 64]
+    epochs: PositiveInt = 4
+    minibatch: PositiveInt = 4096
+    rate: PositiveFloat = 2e-3
+    final_rate_share: Share = 0.1
+    clip: PositiveFloat = 0.2
+    gae: Share = 0.95
+    value_weight: PositiveFloat = 0.5
+    gradient_norm: PositiveFloat = 0.5
+    entropy: NonNegativeFloat = 0.01
+    estimator: Literal["table", "network"] = "table"
+    ages: PositiveInt = 20
+    estimator_hidden: Widths = [32, 32]
+    estimator_rate: PositiveFloat = 3e-3
+    estimator_steps: PositiveInt = 300
+    estimator_minibatch: PositiveInt = 2048
+    fewest_silences: PositiveInt = 50
+    longest_silence: PositiveInt | None = None
+    lloyd_samples: PositiveInt = 4000
+    lloyd_tries: PositiveInt = 8
+    check_plants: PositiveInt = 512
+    check_steps: PositiveInt = 100
