@@ -3,7 +3,12 @@
 from schedlab.estimation.schedulers.clocks import Age, Always, Never, Periodic, Random
 from schedlab.estimation.schedulers.interface import Policy, Scheduler, vectorised
 from schedlab.estimation.schedulers.triggers import EventTriggered, SendOnDelta, StochasticTrigger
-from schedlab.estimation.schedulers.value import ExactValue, MyopicValue, SilentIntervals
+from schedlab.estimation.schedulers.value import (
+    ExactValue,
+    MyopicValue,
+    PlanarValue,
+    SilentIntervals,
+)
 
 __all__ = [
     "SCHEDULERS",
@@ -14,6 +19,7 @@ __all__ = [
     "MyopicValue",
     "Never",
     "Periodic",
+    "PlanarValue",
     "Policy",
     "Random",
     "Scheduler",

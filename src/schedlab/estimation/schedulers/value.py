@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from scipy import ndimage
 
 from schedlab.estimation.observation import error, parts
 from schedlab.estimation.schedulers.interface import Scheduler
@@ -34,28 +35,30 @@ class MyopicValue(Scheduler):
 
 
 class SilentIntervals(Scheduler):
-    """Keep silent while the error of prediction lies in the interval of the present age.
+    """Keep silent while the error of prediction lies in an interval of the present age.
 
-    The form of every optimal scheduler of a scalar linear plant whose silent set has one piece
-    per age. Beyond the last age the last interval holds.
+    The form of every optimal scheduler of a scalar linear plant. Beyond the last age the last
+    intervals hold.
 
     Attributes
     ----------
     low, high
-        Ends of the interval by age, from age 1 on; an empty interval always sends.
+        Ends by age, from age 1 on, shape ``(ages,)``, or ``(ages, pieces)`` with missing values
+        where an age has fewer pieces. Where it has none, the scheduler always sends.
     """
 
     def __init__(self, low: Sequence[float], high: Sequence[float]) -> None:
-        if len(low) != len(high) or not len(low):
+        ends = [np.asarray(side, dtype=float) for side in (low, high)]
+        if ends[0].shape != ends[1].shape or not ends[0].size:
             raise ValueError("low and high need one entry per age each, at least one")
-        self.low, self.high = np.asarray(low, dtype=float), np.asarray(high, dtype=float)
+        self.low, self.high = (side.reshape(len(side), -1) for side in ends)
 
     def act(self, obs: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
-        """Send outside the interval."""
+        """Send outside the intervals."""
         seen = parts(obs)
         row = np.minimum(seen.age.astype(int), len(self.low)) - 1
-        off = error(seen)[..., 0]
-        return (off < self.low[row]) | (off > self.high[row])
+        off = error(seen)[..., :1]
+        return ~((off >= self.low[row]) & (off <= self.high[row])).any(axis=-1)
 
 
 class ExactValue(Scheduler):
@@ -88,3 +91,27 @@ class ExactValue(Scheduler):
         value = (1 - share) * self.advantage[row, left] + share * self.advantage[row, left + 1]
         outside = (place < 0) | (place > len(self.grid) - 1)
         return outside | (value > 0)
+
+
+class PlanarValue(Scheduler):
+    """The same for a linear plant of two states, whose receiver adds no bias.
+
+    Attributes
+    ----------
+    reach
+        The grid spans ``[-reach, reach]`` in both errors of prediction.
+    advantage
+        Cost of silence minus cost of a message, square; linear in between.
+    """
+
+    def __init__(self, reach: float, advantage: np.ndarray) -> None:
+        self.reach, self.advantage = reach, np.asarray(advantage)
+        if self.advantage.ndim != 2 or self.advantage.shape[0] != self.advantage.shape[1]:
+            raise ValueError(f"advantage must be square, its shape is {self.advantage.shape}")
+
+    def act(self, obs: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
+        """Send where silence costs more."""
+        off = error(parts(obs))
+        place = (off / self.reach + 1) / 2 * (len(self.advantage) - 1)
+        value = ndimage.map_coordinates(self.advantage, place.T, order=1, mode="nearest")
+        return value > 0
