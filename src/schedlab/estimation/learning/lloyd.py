@@ -74,9 +74,7 @@ def _first_centre(
     return candidates[np.argmin(costs, axis=0), np.arange(contexts)]
 
 
-def _settled(
-    errors: np.ndarray, centre: np.ndarray, problem: Problem, price: float
-) -> np.ndarray:
+def _settled(errors: np.ndarray, centre: np.ndarray, problem: Problem, price: float) -> np.ndarray:
     """Move centres to the means of their cells until they rest."""
     for _ in range(ITERATIONS):
         silent = _distance(errors, centre, problem) < price
@@ -86,9 +84,7 @@ def _settled(
     return centre
 
 
-def _resampled(
-    particles: np.ndarray, silent: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
+def _resampled(particles: np.ndarray, silent: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Draw as many particles again from each context's silent ones (from all, if too few)."""
     contexts, samples = silent.shape
     alive = silent | (silent.sum(1) < FEWEST)[:, None]

@@ -25,6 +25,8 @@ class LearnedScheduler(Scheduler):
     ----------
     actor
         A network of one member.
+    correction
+        The receiver's table or network, from which it knows the estimate that silence leaves.
     context
         What standardises its inputs.
     longest_silence
@@ -32,9 +34,14 @@ class LearnedScheduler(Scheduler):
     """
 
     def __init__(
-        self, actor: Perceptrons, context: Context, longest_silence: int | None = None
+        self,
+        actor: Perceptrons,
+        correction: BiasTable | ResidualNetwork,
+        context: Context,
+        longest_silence: int | None = None,
     ) -> None:
-        self.actor, self.context, self.longest_silence = actor, context, longest_silence
+        self.actor, self.learned = actor, correction
+        self.context, self.longest_silence = context, longest_silence
 
     def act(self, obs: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
         """Return who sends, bool ``(n,)``, for observations ``(n, 4 d + 1)``."""
@@ -53,7 +60,8 @@ class LearnedScheduler(Scheduler):
         base = seen.predicted if self.context.relative else torch.zeros_like(seen.predicted)
         view = View(seen.state - base, seen.predicted - base, seen.last - base, seen.age)
         with torch.no_grad():
-            x = features(view, seen.estimate - seen.predicted, self.context)
+            correction = self.learned.correction(view.last, seen.age.long())
+            x = features(view, correction, self.context)
             return self.actor(x)[0, :, 0].sigmoid().numpy()
 
 
@@ -97,7 +105,7 @@ class LearnedEstimator(Estimator):
             return self.learned.correction(message, torch.as_tensor(age).long()[None])[0].numpy()
 
     def biases(self, ages: int) -> np.ndarray:
-        """Return what is added at each age after a message from the plant's start, ``(ages, d)``."""
+        """Return what is added at each age after the plant's start was sent, ``(ages, d)``."""
         last = np.tile(self.base.plant.start, (ages, 1))
         age = np.arange(1, ages + 1)
         return self._added(last, age)
@@ -113,9 +121,9 @@ class Pair:
 
 def pair_of(team: Team, problem: Problem, member: int) -> Pair:
     """Return a copy of one member's pair as it is now."""
-    actor = single(team.actor, member)
-    scheduler = LearnedScheduler(actor, team.context, team.longest_silence)
-    return Pair(scheduler, LearnedEstimator(problem, _own(team.estimator, member)))
+    actor, correction = single(team.actor, member), _own(team.estimator, member)
+    scheduler = LearnedScheduler(actor, correction, team.context, team.longest_silence)
+    return Pair(scheduler, LearnedEstimator(problem, correction))
 
 
 def single(network: Perceptrons, member: int) -> Perceptrons:

@@ -1,8 +1,8 @@
 """Proximal policy optimisation of a yes-or-no decision, for all members at once.
 
-Schulman et al., *Proximal Policy Optimization Algorithms* (2017), eqs. 7 and 9, and *High-Dimensional
-Continuous Control Using Generalized Advantage Estimation* (2016), eq. 16. A roll-out is cut, never
-over: the value of the state it leaves is bootstrapped.
+Schulman et al., *Proximal Policy Optimization Algorithms* (2017), eqs. 7 and 9, and
+*High-Dimensional Continuous Control Using Generalized Advantage Estimation* (2016), eq. 16. A
+roll-out is cut, never over: the value of the state it leaves is bootstrapped.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What a team of schedulers and estimators does in the world: explore, collect silence, be judged."""
+"""What a team of schedulers and estimators does: explore, collect silences, be judged."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from schedlab.estimation.learning.estimators import BiasTable, Context, Residual
 from schedlab.estimation.learning.networks import Perceptrons
 from schedlab.estimation.learning.ppo import Rollout
 from schedlab.estimation.learning.world import View, World
-from schedlab.estimation.plants import Linear, Problem
+from schedlab.estimation.plants import Linear, Plant, Problem
 from schedlab.lab.seeds import generator
 
 FAR = 10.0  # inputs are clipped there, so that one long silence cannot ruin a critic
-HORIZON = 4  # steps whose prediction error sets the scale of errors
+HORIZON = 5  # steps within which noise reaches every state
 SCENES = 512
 
 
@@ -59,19 +59,37 @@ class Measured(NamedTuple):
     mse: Tensor
 
 
-def context_of(problem: Problem) -> Context:
-    """Return what standardises a plant's inputs, from a fixed sample of its states."""
+def context_of(problem: Problem, error_unit: float) -> Context:
+    """Return what standardises a plant's inputs, from a fixed sample of its states.
+
+    Parameters
+    ----------
+    problem
+        Whose plant it is.
+    error_unit
+        Deviations of a one-step error that count as one.
+    """
     plant, rng = problem.plant, generator(0, "context")
     relative = isinstance(plant.transition, Linear)
     if relative:
         states = np.zeros((SCENES, plant.dimension))
     else:
         states = plant.paths(rng, SCENES, 100)[50::10].reshape(-1, plant.dimension)
-    moved, predicted = states, states
+    scales = [
+        error_unit * _first_errors(plant, states, rng),
+        states.mean(0),
+        states.std(0) + relative,
+    ]
+    return Context(*(torch.as_tensor(s, dtype=torch.float32) for s in scales), relative)
+
+
+def _first_errors(plant: Plant, states: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return the deviation of each state's error of prediction when noise first reaches it."""
+    moved, predicted, found = states, states, np.zeros(plant.dimension)
     for _ in range(HORIZON):
         moved, predicted = plant.step(moved, rng), plant.quiet_step(predicted)
-    scales = [(moved - predicted).std(0), states.mean(0), states.std(0) + relative]
-    return Context(*(torch.as_tensor(s, dtype=torch.float32) for s in scales), relative)
+        found = np.where(found > 0, found, (moved - predicted).std(0))
+    return np.where(found > 0, found, 1.0)
 
 
 def inputs_of(context: Context) -> int:
@@ -97,9 +115,7 @@ def squared(error: Tensor, weight: Tensor) -> Tensor:
     return (error @ weight * error).sum(-1)
 
 
-def explore(
-    team: Team, world: World, streams: Sequence[torch.Generator], steps: int
-) -> Rollout:
+def explore(team: Team, world: World, streams: Sequence[torch.Generator], steps: int) -> Rollout:
     """Roll out with actions drawn from the actor; rewards are costs times ``-1 / (2 price)``."""
     noise, dice = world.draw(steps), _dice(streams, steps, world.plants)
     seen, logits, sent, rewards = [], [], [], []
@@ -138,7 +154,8 @@ def measure(team: Team, world: World, steps: int) -> Measured:
         cost = cost + team.discount**t * torch.where(step.sent, team.price, error).mean(1)
         sends = sends + step.sent.float().mean(1)
         errors = errors + error.mean(1)
-    return Measured((1 - team.discount) * cost, sends / steps, errors / steps)
+    share = (1 - team.discount) / (1 - team.discount**steps)
+    return Measured(share * cost, sends / steps, errors / steps)
 
 
 class Step(NamedTuple):

@@ -23,10 +23,14 @@ class TrainingSettings(Parameters):
         Parallel plants, and steps of a roll-out. States are kept between roll-outs.
     hidden
         Units of each hidden layer of actor and critic (tanh).
+    error_unit
+        Deviations of the one-step prediction error that make one unit of the networks' inputs;
+        smaller resolves the edges of silence better.
     epochs, minibatch
         Passes over a roll-out, and transitions a gradient step.
     rate, final_rate_share
-        Adam's learning rate of actor and critic, and its share left at the end, approached linearly.
+        Adam's learning rate of actor and critic, and the share of it that is left at the end of a
+        linear fall.
     clip, gae, value_weight, gradient_norm
         PPO's clipping range, the lambda of generalised advantage estimation, weight of the
         critic's loss, largest norm of a gradient.
@@ -51,12 +55,13 @@ class TrainingSettings(Parameters):
 
     rounds: PositiveInt = 8
     iterations: PositiveInt = 4
-    plants: PositiveInt = 256
+    plants: PositiveInt = 128
     steps: PositiveInt = 64
-    hidden: Widths = [64, 64]
+    hidden: Widths = Field(default=[32, 32])
+    error_unit: PositiveFloat = 0.5
     epochs: PositiveInt = 4
-    minibatch: PositiveInt = 4096
-    rate: PositiveFloat = 2e-3
+    minibatch: PositiveInt = 1024
+    rate: PositiveFloat = 4e-3
     final_rate_share: Share = 0.1
     clip: PositiveFloat = 0.2
     gae: Share = 0.95
@@ -65,7 +70,7 @@ class TrainingSettings(Parameters):
     entropy: NonNegativeFloat = 0.01
     estimator: Literal["table", "network"] = "table"
     ages: PositiveInt = 20
-    estimator_hidden: Widths = [32, 32]
+    estimator_hidden: Widths = Field(default=[32, 32])
     estimator_rate: PositiveFloat = 3e-3
     estimator_steps: PositiveInt = 300
     estimator_minibatch: PositiveInt = 2048

@@ -120,7 +120,7 @@ def assemble(
     problem: Problem, members: Sequence[Member], settings: TrainingSettings
 ) -> tuple[Team, ActorCritic]:
     """Return fresh schedulers and estimators, and the networks to be trained."""
-    context = context_of(problem)
+    context = context_of(problem, settings.error_unit)
     streams = [m.torch_stream("networks") for m in members]
     nets = ActorCritic.create(inputs_of(context), settings, streams)
     team = Team(
