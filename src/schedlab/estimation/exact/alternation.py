@@ -28,7 +28,7 @@ class Equilibria:
     outcome
         What the pair costs.
     costs
-        Cost after each round, shape ``(rounds, starts)``.
+        Cost after each round by whole cells, shape ``(rounds, starts)``.
     """
 
     biases: np.ndarray
@@ -52,6 +52,9 @@ def alternate(
 ) -> Equilibria:
     """Alternate exact best responses from given biases until the cost stands still.
 
+    First by whole cells, where the cost cannot rise; then with silent sets that cut cells, which
+    are closer to the continuous plant and free of the steps in which a grid can get stuck.
+
     Parameters
     ----------
     cells
@@ -65,21 +68,37 @@ def alternate(
     rounds
         Most rounds.
     """
-    biases, prices = np.array(starts, dtype=float), np.asarray(prices, dtype=float)
-    cost, costs = prices.copy(), []
+    prices = np.asarray(prices, dtype=float)
+    biases, costs = _rounds(cells, starts, prices, discount, rounds, whole=True)
+    biases, polished = _rounds(cells, biases, prices, discount, rounds, whole=False)
+    sender, outcome = best_sender(cells, biases, prices, discount, polished[-1])
+    return Equilibria(biases, sender, outcome, costs)
+
+
+def _rounds(
+    cells: Cells,
+    starts: np.ndarray,
+    prices: np.ndarray,
+    discount: float,
+    rounds: int,
+    *,
+    whole: bool,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return biases after at most so many rounds, and the costs after each."""
+    biases, cost, costs = np.array(starts, dtype=float), prices.copy(), []
     moving = np.arange(len(biases))
     for _ in range(rounds):
-        _, outcome = best_sender(cells, biases[moving], prices[moving], discount, cost[moving])
+        now, price = biases[moving], prices[moving]
+        _, outcome = best_sender(cells, now, price, discount, cost[moving], whole=whole)
         settled = np.abs(outcome.cost - cost[moving]) < TOLERANCE
         cost[moving] = outcome.cost
         costs.append(cost.copy())
-        heard = np.where(np.isnan(outcome.means), biases[moving], outcome.means)
+        heard = np.where(np.isnan(outcome.means), now, outcome.means)
         biases[moving[~settled]] = heard[~settled]
         moving = moving[~settled]
         if not len(moving):
             break
-    sender, outcome = best_sender(cells, biases, prices, discount, cost)
-    return Equilibria(biases, sender, outcome, np.stack(costs))
+    return biases, np.stack(costs)
 
 
 def estimator_only(

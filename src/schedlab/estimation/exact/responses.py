@@ -45,6 +45,11 @@ class Sender:
         right = np.concatenate([inner, here[..., -1:]], axis=-1)
         return (_share_below_zero(left, here) + _share_below_zero(here, right)) / 2
 
+    @cached_property
+    def silent_cells(self) -> np.ndarray:
+        """The same by whole cells, 1 or 0: the best response on the grid itself."""
+        return (self.advantage <= 0).astype(float)
+
 
 def _share_below_zero(start: np.ndarray, end: np.ndarray) -> np.ndarray:
     """Return the share of a straight line between two values that is not above zero."""
@@ -79,6 +84,8 @@ def best_sender(
     prices: np.ndarray,
     discount: float,
     cost: np.ndarray | None = None,
+    *,
+    whole: bool = False,
 ) -> tuple[Sender, Outcome]:
     """Return the sender's best response to given biases, by policy iteration on ``c``.
 
@@ -94,12 +101,16 @@ def best_sender(
         Per step.
     cost
         A first guess of ``(1 - discount) J``; by default that of sending always.
+    whole
+        Whether silent sets are made of whole cells. Then the response is the best on the grid,
+        so that alternation cannot raise the cost; cut cells are closer to the continuous plant.
     """
     found = prices if cost is None else cost
     tail = None
     for _ in range(30):
         sender, tail = improve(cells, biases, prices, discount, found, tail)
-        outcome = evaluate(cells, sender.silent, biases, prices, discount)
+        silent = sender.silent_cells if whole else sender.silent
+        outcome = evaluate(cells, silent, biases, prices, discount)
         change, found = np.abs(outcome.cost - found).max(), outcome.cost
         if change < 1e-8:
             break

@@ -8,6 +8,7 @@
     The best equilibrium of both that alternation finds from several starts.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -195,7 +196,7 @@ def tables(system: str, pairs: list[Pair]) -> dict[str, pd.DataFrame]:
     }
 
 
-def read_pair(stored: dict[str, pd.DataFrame], system: str, price: float, name: str) -> Pair:
+def read_pair(stored: Mapping[str, pd.DataFrame], system: str, price: float, name: str) -> Pair:
     """Return a pair from the tables of :func:`tables`.
 
     Raises
@@ -204,12 +205,9 @@ def read_pair(stored: dict[str, pd.DataFrame], system: str, price: float, name: 
         If they hold none such.
     """
     chosen = {
-        table: rows[
-            (rows["system"] == system)
-            & np.isclose(rows["price"].astype(float), price)
-            & (rows["pair"] == name)
-        ]
+        table: rows[(rows["system"] == system) & (rows["price"] == price) & (rows["pair"] == name)]
         for table, rows in stored.items()
+        if "pair" in rows
     }
     if chosen["optima"].empty:
         known = stored["optima"][["system", "price"]].drop_duplicates().to_records(index=False)

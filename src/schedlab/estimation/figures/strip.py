@@ -1,0 +1,109 @@
+"""A trajectory strip, as a figure and as one that the pointer scrubs through."""
+
+import html
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from schedlab.estimation.experiment.strip import Story
+from schedlab.lab.figures import GREY, INK, PALETTE, canvas, legend
+
+WIDTH, HEIGHT, LEFT = 640, 220, 40
+
+
+def strip(table: pd.DataFrame) -> Figure:
+    """Draw state, moments of sending, extrapolation and silence-aware estimate over time.
+
+    Parameters
+    ----------
+    table
+        Of a :class:`~schedlab.estimation.experiment.strip.Story`.
+    """
+    figure, axes = canvas(height=3.8)
+    naive = table["predicted"].where(~table["sent"], table["state"])
+    axes.fill_between(
+        table["step"], table["low"], table["high"], color=PALETTE[0], alpha=0.2, linewidth=0
+    )
+    axes.plot(table["step"], table["state"], color=INK, linewidth=1.2, label="state")
+    axes.plot(table["step"], naive, color=PALETTE[1], ls=(0, (5, 2)), label="silence = missing")
+    axes.plot(table["step"], table["estimate"], color=PALETTE[0], label="silence read")
+    sent = table[table["sent"]]
+    axes.plot(sent["step"], sent["state"], "v", color=PALETTE[4], markersize=7, label="message")
+    axes.set(xlabel="step", ylabel="state")
+    legend(figure, columns=4)
+    return figure
+
+
+def scrubber(story: Story) -> str:
+    """Return the strip as HTML whose steps light up under the pointer, without any script.
+
+    Each step shows the state, both estimates, and the belief of the silence-aware receiver.
+
+    Parameters
+    ----------
+    story
+        What to show.
+    """
+    table = story.table
+    spread = [table[["state", "low", "high", "predicted"]].to_numpy()]
+    low, high = float(np.min(spread)) - 0.3, float(np.max(spread)) + 0.3
+
+    def x(step: float) -> float:
+        return LEFT + (step - 0.5) / len(table) * (WIDTH - LEFT - 10)
+
+    def y(value: float) -> float:
+        return round(HEIGHT - 30 - (value - low) / (high - low) * (HEIGHT - 60), 1)
+
+    lines = [_line(table, "state", x, y, INK), _line(table, "estimate", x, y, PALETTE[0])]
+    steps = [_step(row, story, x, y) for row in table.itertuples()]
+    style = (
+        "<style>.strip .at{opacity:0;pointer-events:none}.strip .t:hover .at,"
+        ".strip .t:focus .at{opacity:1}.strip .t{outline:none}"
+        ".strip text{font:12px sans-serif}</style>"
+    )
+    drawing = (
+        f'<svg class="strip" viewBox="0 0 {WIDTH} {HEIGHT}" width="100%" '
+        f'style="max-width:{WIDTH}px;background:#fff" role="img" aria-label="Trajectory strip; '
+        'hover or tab through its steps">'
+    )
+    return style + drawing + "".join(lines + steps) + "</svg>"
+
+
+def _line(table: pd.DataFrame, column: str, x, y, colour: str) -> str:  # noqa: ANN001
+    points = " ".join(
+        f"{x(step):.1f},{y(value)}"
+        for step, value in zip(table["step"], table[column], strict=True)
+    )
+    return f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.5"/>'
+
+
+def _step(row, story: Story, x, y) -> str:  # noqa: ANN001
+    """Return one step: a place for the pointer, and what shows while it is there."""
+    width = x(1) - x(0)
+    words = f"step {row.step}: state {row.state:.2f}, "
+    words += "message" if row.sent else f"silent for {row.age}, extrapolated {row.predicted:.2f}"
+    words += f", estimate {row.estimate:.2f}"
+    belief = "" if row.sent else _belief(row, story, x, y)
+    mark = "v" if row.sent else ""
+    return (
+        f'<g class="t" tabindex="0"><rect x="{x(row.step) - width / 2:.1f}" y="20" '
+        f'width="{width:.1f}" height="{HEIGHT - 50}" fill="#fff" fill-opacity="0"/>'
+        f'<text x="{x(row.step):.1f}" y="{HEIGHT - 12}" fill="{PALETTE[4]}" '
+        f'text-anchor="middle">{mark}</text>'
+        f'<g class="at"><line x1="{x(row.step):.1f}" x2="{x(row.step):.1f}" y1="20" '
+        f'y2="{HEIGHT - 30}" stroke="{GREY}"/>{belief}'
+        f'<text x="{LEFT}" y="14" fill="{INK}">{html.escape(words)}</text></g></g>'
+    )
+
+
+def _belief(row, story: Story, x, y) -> str:  # noqa: ANN001
+    law = story.beliefs[min(row.age, len(story.beliefs)) - 1]
+    shown = law > 1e-3 * law.max()
+    heights = 40 * law[shown] / law.max()
+    places = row.predicted + story.centres[shown]
+    start = x(row.step)
+    points = [f"{start:.1f},{y(places[0])}"]
+    points += [f"{start + h:.1f},{y(p)}" for h, p in zip(heights, places, strict=True)]
+    points.append(f"{start:.1f},{y(places[-1])}")
+    return f'<polygon points="{" ".join(points)}" fill="{PALETTE[0]}" fill-opacity="0.35"/>'

@@ -1,0 +1,284 @@
+"""What ``params.yaml`` may say about the estimation stages."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
+
+from schedlab.estimation.learning.settings import DQNSettings, TrainingSettings
+from schedlab.estimation.plants.systems import SYSTEMS
+from schedlab.estimation.schedulers import SCHEDULERS
+from schedlab.lab.parameters import Parameters, Seeds
+from schedlab.lab.resolve import SchedulerEntry, resolve, resolve_all
+
+ESTIMATORS = ("hold", "predictor", "filter")
+Discount = Annotated[float, Field(gt=0, lt=1)]
+Prices = Annotated[list[PositiveFloat], Field(min_length=1)]
+
+
+def check_system(name: str) -> str:
+    """Refuse a name that is no system."""
+    if name not in SYSTEMS:
+        raise ValueError(f"unknown system; allowed are {', '.join(SYSTEMS)}")
+    return name
+
+
+SystemName = Annotated[str, AfterValidator(check_system)]
+
+
+class Grid(Parameters):
+    """Sizes of the exact solver, see :class:`schedlab.estimation.exact.solve.Grid`.
+
+    Attributes
+    ----------
+    cells
+        Cells of the grid of errors, odd.
+    reach
+        Half width, in standard deviations of the noise.
+    ages
+        Length of the tables.
+    """
+
+    cells: Annotated[int, Field(ge=3)]
+    reach: PositiveFloat
+    ages: PositiveInt
+
+    @model_validator(mode="after")
+    def _a_cell_at_zero(self) -> Self:
+        if self.cells % 2 == 0:
+            raise ValueError(f"cells: {self.cells} is even; a cell must be centred on 0")
+        return self
+
+
+class BiasMap(Parameters):
+    """The map of where alternation leads from.
+
+    Attributes
+    ----------
+    system, price
+        What is watched.
+    reach
+        First biases span ``[-reach, reach]``.
+    points
+        Per axis.
+    grid
+        Sizes of the solver, which may be coarser here.
+    """
+
+    system: SystemName
+    price: PositiveFloat
+    reach: PositiveFloat
+    points: Annotated[int, Field(ge=2)]
+    grid: Grid
+
+
+class ExactParameters(Parameters):
+    """Parameters of the exact optima.
+
+    Attributes
+    ----------
+    prices
+        Prices of a message to solve, by scalar system.
+    headline
+        Of these, by system, the price that figures and claims show.
+    planar_price
+        Price for the system with two states, S5.
+    discount
+        Per step.
+    grid, coin_grid
+        Sizes of the solver; for the coin S6 its two points must be centres of cells.
+    starts
+        Lloyd starts beside the one without biases.
+    skewness, skewness_price
+        Skewness of the noise to sweep, and the price there.
+    maps
+        Equilibria from a plane of first biases.
+    paths, steps
+        Size of the simulations that check every number.
+    seeds
+        One paired simulation each.
+    """
+
+    prices: dict[SystemName, Prices]
+    headline: dict[SystemName, PositiveFloat]
+    planar_price: PositiveFloat
+    discount: Discount
+    grid: Grid
+    coin_grid: Grid
+    starts: PositiveInt
+    skewness: Annotated[list[float], Field(min_length=2)]
+    skewness_price: PositiveFloat
+    maps: list[BiasMap]
+    paths: PositiveInt
+    steps: PositiveInt
+    seeds: Seeds
+
+    @model_validator(mode="after")
+    def _headline_is_solved(self) -> Self:
+        for name, price in self.headline.items():
+            if price not in self.prices.get(name, []):
+                raise ValueError(f"headline: {name}: {price:g} is not among its prices")
+        return self
+
+
+class Rule(Parameters):
+    """A scheduler with the receiver it runs with, and one option to vary.
+
+    Attributes
+    ----------
+    use, label, options
+        As :class:`schedlab.lab.resolve.SchedulerEntry` reads them.
+    estimator
+        ``hold`` keeps the last message, ``predictor`` extrapolates, ``filter`` also reads silence.
+    dial, values
+        Option of the constructor that is varied, and its values; without them the options give
+        one point.
+    """
+
+    use: Annotated[str, Field(min_length=1)]
+    label: str = ""
+    options: dict[str, Any] = Field(default_factory=dict)
+    estimator: str = "predictor"
+    dial: str = ""
+    values: list[float] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _can_be_made(self) -> Self:
+        if self.estimator not in ESTIMATORS:
+            raise ValueError(f"estimator: unknown; allowed are {', '.join(ESTIMATORS)}")
+        if bool(self.dial) != bool(self.values):
+            raise ValueError("dial and values go together")
+        for entry in self.entries():
+            resolve(entry, SCHEDULERS).make()
+        return self
+
+    def entries(self) -> list[SchedulerEntry]:
+        """Return an entry per value of the dial."""
+        varied = [{self.dial: value} for value in self.values] if self.dial else [{}]
+        plain = {"use": self.use} | ({"label": self.label} if self.label else {})
+        return [SchedulerEntry(**plain, options=self.options | one) for one in varied]
+
+
+class BaselineParameters(Parameters):
+    """Parameters of the curves of error against rate.
+
+    Attributes
+    ----------
+    systems
+        Scalar systems, whose optima the exact stage has stored.
+    schedulers
+        Rules to draw beside them.
+    matched_rates
+        Rates at which claims compare, by system.
+    ranked, ranked_price
+        System and price at which rules are ranked by cost, each at its best setting.
+    discount
+        Per step.
+    paths, steps
+        Size of a simulation.
+    seeds
+        One paired simulation each.
+    """
+
+    systems: Annotated[list[SystemName], Field(min_length=1)]
+    schedulers: Annotated[list[Rule], Field(min_length=1)]
+    matched_rates: dict[SystemName, list[Annotated[float, Field(gt=0, lt=1)]]]
+    ranked: SystemName
+    ranked_price: PositiveFloat
+    discount: Discount
+    paths: PositiveInt
+    steps: PositiveInt
+    seeds: Seeds
+
+    @model_validator(mode="after")
+    def _labels_differ(self) -> Self:
+        resolve_all([rule.entries()[0] for rule in self.schedulers], SCHEDULERS)
+        return self
+
+
+class Arm(Parameters):
+    """One training of the learning stage, for all seeds and prices at once.
+
+    Attributes
+    ----------
+    system, prices
+        What is learned, and the prices of a message.
+    start
+        ``zero``: from the noise-free prediction; ``lloyd``: from Lloyd's cells.
+    estimator
+        ``table`` or ``network``.
+    rounds
+        Turns of scheduler and estimator.
+    seeds
+        How many of the stage's seeds take part; all by default.
+    """
+
+    system: SystemName
+    prices: Prices
+    start: Literal["zero", "lloyd"]
+    estimator: Literal["table", "network"]
+    rounds: PositiveInt
+    seeds: PositiveInt | None = None
+
+    @property
+    def label(self) -> str:
+        """What tables and figures call it."""
+        return f"learned, {self.start} start, {self.estimator}"
+
+
+class LearningParameters(Parameters):
+    """Parameters of the learning stage.
+
+    Attributes
+    ----------
+    arms
+        Trainings.
+    training
+        Settings they share.
+    dqn, dqn_systems, dqn_seeds
+        The deep Q-network that learns the scheduler alone: settings, where it is tried, and by
+        how many seeds.
+    grid, coin_grid, exact_starts
+        Sizes of the exact solver beside it.
+    trigger_widths
+        Widths of the event trigger to compare with at equal rates.
+    ages_shown
+        Ages whose silence is drawn.
+    discount
+        Per step.
+    paths, steps
+        Size of the final simulations.
+    seeds
+        One training each.
+    """
+
+    arms: Annotated[list[Arm], Field(min_length=1)]
+    training: TrainingSettings
+    dqn: DQNSettings
+    dqn_systems: list[SystemName]
+    dqn_seeds: PositiveInt
+    grid: Grid
+    coin_grid: Grid
+    exact_starts: PositiveInt
+    trigger_widths: Annotated[list[PositiveFloat], Field(min_length=2)]
+    ages_shown: PositiveInt
+    discount: Discount
+    paths: PositiveInt
+    steps: PositiveInt
+    seeds: Seeds
+
+    def settings_of(self, arm: Arm) -> TrainingSettings:
+        """Return the settings of one arm."""
+        return self.training.model_copy(
+            update={"rounds": arm.rounds, "estimator": arm.estimator}
+        )
+
+    def grid_of(self, name: str) -> Grid:
+        """Return the exact solver's sizes for a system."""
+        return self.coin_grid if name == "S6" else self.grid
+
+
+MODELS: dict[str, type[Parameters]] = {
+    "exact": ExactParameters,
+    "baselines": BaselineParameters,
+    "learning": LearningParameters,
+}
