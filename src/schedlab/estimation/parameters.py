@@ -237,8 +237,8 @@ class LearningParameters(Parameters):
     dqn, dqn_systems, dqn_seeds
         The deep Q-network that learns the scheduler alone: settings, where it is tried, and by
         how many seeds.
-    grid, coin_grid, exact_starts
-        Sizes of the exact solver beside it.
+    optima_folder
+        Results of the exact stage, which hold the optima of every system and price.
     trigger_widths
         Widths of the event trigger to compare with at equal rates.
     ages_shown
@@ -256,9 +256,7 @@ class LearningParameters(Parameters):
     dqn: DQNSettings
     dqn_systems: list[SystemName]
     dqn_seeds: PositiveInt
-    grid: Grid
-    coin_grid: Grid
-    exact_starts: PositiveInt
+    optima_folder: str
     trigger_widths: Annotated[list[PositiveFloat], Field(min_length=2)]
     ages_shown: PositiveInt
     discount: Discount
@@ -272,9 +270,9 @@ class LearningParameters(Parameters):
             update={"rounds": arm.rounds, "estimator": arm.estimator}
         )
 
-    def grid_of(self, name: str) -> Grid:
-        """Return the exact solver's sizes for a system."""
-        return self.coin_grid if name == "S6" else self.grid
+    def headline(self, name: str) -> float:
+        """Return the price at which a system is compared in full, that of its first arm."""
+        return next(arm.prices[0] for arm in self.arms if arm.system == name)
 
 
 MODELS: dict[str, type[Parameters]] = {

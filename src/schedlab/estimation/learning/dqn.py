@@ -17,7 +17,6 @@ from copy import deepcopy
 
 import numpy as np
 import torch
-from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor
 from torch.nn.functional import smooth_l1_loss
 from tqdm import tqdm
@@ -26,49 +25,12 @@ from schedlab.estimation.learning.estimators import Context
 from schedlab.estimation.learning.networks import Perceptrons, anneal, clip_gradients
 from schedlab.estimation.learning.pairs import single
 from schedlab.estimation.learning.rollouts import FAR, context_of, squared
-from schedlab.estimation.learning.settings import Share, Widths
+from schedlab.estimation.learning.settings import DQNSettings
 from schedlab.estimation.learning.training import Member
 from schedlab.estimation.learning.world import World
 from schedlab.estimation.observation import error, parts
 from schedlab.estimation.plants import Problem
 from schedlab.estimation.schedulers.interface import Scheduler
-from schedlab.lab.parameters import Parameters
-
-
-class DQNSettings(Parameters):
-    """Settings of the deep Q-network.
-
-    Attributes
-    ----------
-    updates
-        Steps of all plants, each followed by one gradient step.
-    plants
-        Parallel plants.
-    hidden
-        Units of each hidden layer (GELU).
-    rate, gradient_norm
-        Adam's learning rate, falling linearly to a tenth, and the largest norm of a gradient.
-    replay, batch
-        Steps of all plants that are remembered, and transitions a gradient step.
-    target_every
-        Gradient steps between copies of the target network.
-    first_chance, last_chance
-        Probability of a random action at the start, and from half of the updates on.
-    error_unit
-        Deviations of the one-step prediction error that make one unit of the network's inputs.
-    """
-
-    updates: PositiveInt = 1500
-    plants: PositiveInt = 32
-    hidden: Widths = Field(default=[100, 100, 100])
-    rate: PositiveFloat = 1e-3
-    gradient_norm: PositiveFloat = 1.0
-    replay: PositiveInt = 500
-    batch: PositiveInt = 128
-    target_every: PositiveInt = 50
-    first_chance: Share = 1.0
-    last_chance: Share = 0.1
-    error_unit: PositiveFloat = 0.5
 
 
 class DQNScheduler(Scheduler):

@@ -80,3 +80,39 @@ class TrainingSettings(Parameters):
     lloyd_tries: PositiveInt = 8
     check_plants: PositiveInt = 512
     check_steps: PositiveInt = 100
+
+
+class DQNSettings(Parameters):
+    """Settings of the deep Q-network.
+
+    Attributes
+    ----------
+    updates
+        Steps of all plants, each followed by one gradient step.
+    plants
+        Parallel plants.
+    hidden
+        Units of each hidden layer (GELU).
+    rate, gradient_norm
+        Adam's learning rate, falling linearly to a tenth, and the largest norm of a gradient.
+    replay, batch
+        Steps of all plants that are remembered, and transitions a gradient step.
+    target_every
+        Gradient steps between copies of the target network.
+    first_chance, last_chance
+        Probability of a random action at the start, and from half of the updates on.
+    error_unit
+        Deviations of the one-step prediction error that make one unit of the network's inputs.
+    """
+
+    updates: PositiveInt = 1500
+    plants: PositiveInt = 32
+    hidden: Widths = Field(default=[100, 100, 100])
+    rate: PositiveFloat = 1e-3
+    gradient_norm: PositiveFloat = 1.0
+    replay: PositiveInt = 500
+    batch: PositiveInt = 128
+    target_every: PositiveInt = 50
+    first_chance: Share = 1.0
+    last_chance: Share = 0.1
+    error_unit: PositiveFloat = 0.5

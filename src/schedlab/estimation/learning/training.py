@@ -73,6 +73,8 @@ class Trained:
 
     Attributes
     ----------
+    members
+        The runs.
     pairs
         The best pair of each member, as judged between rounds.
     history
@@ -80,6 +82,7 @@ class Trained:
         mse, fed``, the last telling whether there was silence enough to learn from.
     """
 
+    members: list[Member]
     pairs: list[Pair]
     history: pd.DataFrame
 
@@ -113,7 +116,7 @@ def train(problem: Problem, members: Sequence[Member], settings: TrainingSetting
             found = silences(team, World(problem, quiet, s.plants), s.steps)
             fed = team.estimator.fit(found, learning)
             rows += kept.judge(team, turn, fed, s)
-    return Trained(kept.pairs, pd.DataFrame(rows))
+    return Trained(list(members), kept.pairs, pd.DataFrame(rows))
 
 
 def assemble(
