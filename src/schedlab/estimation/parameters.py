@@ -129,7 +129,7 @@ class Rule(Parameters):
         As :class:`schedlab.lab.resolve.SchedulerEntry` reads them.
     estimator
         ``hold`` keeps the last message, ``predictor`` extrapolates, ``filter`` also reads silence.
-    dial, values
+    dial, settings
         Option of the constructor that is varied, and its values; without them the options give
         one point.
     """
@@ -139,21 +139,21 @@ class Rule(Parameters):
     options: dict[str, Any] = Field(default_factory=dict)
     estimator: str = "predictor"
     dial: str = ""
-    values: list[float] = Field(default_factory=list)
+    settings: list[float] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _can_be_made(self) -> Self:
         if self.estimator not in ESTIMATORS:
             raise ValueError(f"estimator: unknown; allowed are {', '.join(ESTIMATORS)}")
-        if bool(self.dial) != bool(self.values):
-            raise ValueError("dial and values go together")
+        if bool(self.dial) != bool(self.settings):
+            raise ValueError("dial and settings go together")
         for entry in self.entries():
             resolve(entry, SCHEDULERS).make()
         return self
 
     def entries(self) -> list[SchedulerEntry]:
         """Return an entry per value of the dial."""
-        varied = [{self.dial: value} for value in self.values] if self.dial else [{}]
+        varied = [{self.dial: value} for value in self.settings] if self.dial else [{}]
         plain = {"use": self.use} | ({"label": self.label} if self.label else {})
         return [SchedulerEntry(**plain, options=self.options | one) for one in varied]
 

@@ -188,7 +188,7 @@ def gain_at(skewness: float, tables: Tables) -> list[float]:
     rows = rows[(rows["skewness"] == skewness) & (rows["pair"] == "joint")]
     if rows.empty:
         raise CannotTell(f"the run has no noise of skewness {skewness:g}")
-    return (-rows.sort_values("seed")["gain"]).tolist()
+    return (0 - rows.sort_values("seed")["gain"]).tolist()
 
 
 def largest_rise(tables: Tables) -> list[float]:

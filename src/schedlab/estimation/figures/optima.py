@@ -30,6 +30,7 @@ def pair_bars(simulations: pd.DataFrame) -> Figure:
         table = rows_here.assign(relative=relative)
         bars(axes, table, category="pair", value="relative", looks=LOOKS)
         axes.set_title(f"{name}, λ = {rows_here['price'].iloc[0]:g}")
+        axes.set_xticks([0, 0.5, 1])
         if axes not in panels[:, 0]:
             axes.set_yticklabels([])
     for axes in panels.flat[len(systems) :]:
@@ -62,17 +63,19 @@ def silent_sets(regions: pd.DataFrame, biases: pd.DataFrame, chosen: dict[str, f
                 label=f"estimate, {pair}",
             )
         axes.set(xlabel="age (steps)", title=f"{name}, λ = {price:g}", xlim=(0.5, 6.5))
+        axes.set_xticks(range(1, 7))
+        axes.use_sticky_edges = False
+        axes.margins(y=0.05)
     panels[0][0].set_ylabel("error of prediction, $x - a^k x_{last}$")
     legend(figure, columns=2)
     return figure
 
 
 def _silent_panel(axes: Axes, rows: pd.DataFrame, pair: str, shift: float) -> None:
-    shown = rows[rows["age"] <= 6]
     axes.bar(
-        shown["age"] + shift,
-        shown["high"] - shown["low"],
-        bottom=shown["low"],
+        rows["age"] + shift,
+        rows["high"] - rows["low"],
+        bottom=rows["low"],
         width=0.3,
         color=LOOKS[pair].colour,
         alpha=0.75,
@@ -81,6 +84,7 @@ def _silent_panel(axes: Axes, rows: pd.DataFrame, pair: str, shift: float) -> No
 
 
 def _of(table: pd.DataFrame, name: str, price: float, pair: str) -> pd.DataFrame:
+    """Return a pair's rows at the ages that are drawn."""
     same = (table["system"] == name) & np.isclose(table["price"], price) & (table["pair"] == pair)
     return table[same & (table["age"] <= 6)]
 

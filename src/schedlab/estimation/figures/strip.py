@@ -1,6 +1,8 @@
 """A trajectory strip, as a figure and as one that the pointer scrubs through."""
 
 import html
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +12,8 @@ from schedlab.estimation.experiment.strip import Story
 from schedlab.lab.figures import GREY, INK, PALETTE, canvas, legend
 
 WIDTH, HEIGHT, LEFT = 640, 220, 40
+
+Place = Callable[[float], float]
 
 
 def strip(table: pd.DataFrame) -> Figure:
@@ -70,7 +74,7 @@ def scrubber(story: Story) -> str:
     return style + drawing + "".join(lines + steps) + "</svg>"
 
 
-def _line(table: pd.DataFrame, column: str, x, y, colour: str) -> str:  # noqa: ANN001
+def _line(table: pd.DataFrame, column: str, x: Place, y: Place, colour: str) -> str:
     points = " ".join(
         f"{x(step):.1f},{y(value)}"
         for step, value in zip(table["step"], table[column], strict=True)
@@ -78,7 +82,7 @@ def _line(table: pd.DataFrame, column: str, x, y, colour: str) -> str:  # noqa: 
     return f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.5"/>'
 
 
-def _step(row, story: Story, x, y) -> str:  # noqa: ANN001
+def _step(row: Any, story: Story, x: Place, y: Place) -> str:
     """Return one step: a place for the pointer, and what shows while it is there."""
     width = x(1) - x(0)
     words = f"step {row.step}: state {row.state:.2f}, "
@@ -97,7 +101,7 @@ def _step(row, story: Story, x, y) -> str:  # noqa: ANN001
     )
 
 
-def _belief(row, story: Story, x, y) -> str:  # noqa: ANN001
+def _belief(row: Any, story: Story, x: Place, y: Place) -> str:
     law = story.beliefs[min(row.age, len(story.beliefs)) - 1]
     shown = law > 1e-3 * law.max()
     heights = 40 * law[shown] / law.max()
