@@ -275,8 +275,42 @@ class LearningParameters(Parameters):
         return next(arm.prices[0] for arm in self.arms if arm.system == name)
 
 
+class RecordedParameters(Parameters):
+    """Parameters of the recorded trajectories.
+
+    Attributes
+    ----------
+    recordings
+        ``glucose`` ships with a package; ``openacc`` comes through the catalogue.
+    prices
+        Prices of a message, by recording, in its unit squared.
+    threshold_shares
+        Thresholds to try on the squared error, as shares of the price.
+    alternations
+        Times that a learned receiver is refitted to what its own loop shows.
+    training
+        Settings of its network.
+    seed
+        Of the network.
+    """
+
+    recordings: Annotated[list[Literal["glucose", "openacc"]], Field(min_length=1)]
+    prices: dict[str, Prices]
+    threshold_shares: Annotated[list[PositiveFloat], Field(min_length=1)]
+    alternations: PositiveInt
+    training: TrainingSettings
+    seed: Annotated[int, Field(ge=0)]
+
+    @model_validator(mode="after")
+    def _every_recording_has_prices(self) -> Self:
+        if missing := [name for name in self.recordings if name not in self.prices]:
+            raise ValueError(f"prices: none given for {missing[0]}")
+        return self
+
+
 MODELS: dict[str, type[Parameters]] = {
     "exact": ExactParameters,
     "baselines": BaselineParameters,
     "learning": LearningParameters,
+    "recorded": RecordedParameters,
 }
