@@ -80,7 +80,7 @@ def _order() -> Claim:
         unit="relative",
         holds_from=0.0,
         null=0.0,
-        figure="ranking",
+        figure="error-against-rate",
         reconstruction=True,
     )
 

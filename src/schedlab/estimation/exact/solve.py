@@ -131,25 +131,36 @@ def solve(
     """
     size = grid or Grid()
     cells = size.of(problem.plant)
-    silent_first, prices = np.zeros((1, size.ages)), np.full(1, problem.price)
-    sender, outcome = best_sender(cells, silent_first, prices, problem.discount)
-    biases, heard = estimator_only(cells, silent_first, sender, prices, problem.discount)
+    first, ears_only = _deaf_pairs(problem, cells, size.ages)
     lloyd = [
         lloyd_start(cells, problem.price, size.ages, rng, tries=1 + 7 * (i % 2))
         for i in range(starts)
     ]
     found = alternate(
         cells,
-        np.stack([silent_first[0], *lloyd]),
+        np.stack([np.zeros(size.ages), *lloyd]),
         np.full(1 + starts, problem.price),
         problem.discount,
     )
-    pairs = (
-        _pair("zero-bias", problem, cells, silent_first, sender, outcome, 0),
+    joint = _pair("joint", problem, cells, found.biases, found.sender, found.outcome, found.best)
+    return Solution({pair.name: pair for pair in (first, ears_only, joint)}, found)
+
+
+def zero_bias(problem: Problem, *, grid: Grid | None = None) -> Pair:
+    """Return the best scheduler for a receiver that takes silence for missing data."""
+    size = grid or Grid()
+    return _deaf_pairs(problem, size.of(problem.plant), size.ages)[0]
+
+
+def _deaf_pairs(problem: Problem, cells: Cells, ages: int) -> tuple[Pair, Pair]:
+    """Return the zero-bias pair, and its scheduler with the receiver that reads its silence."""
+    deaf, prices = np.zeros((1, ages)), np.full(1, problem.price)
+    sender, outcome = best_sender(cells, deaf, prices, problem.discount)
+    biases, heard = estimator_only(cells, deaf, sender, prices, problem.discount)
+    return (
+        _pair("zero-bias", problem, cells, deaf, sender, outcome, 0),
         _pair("estimator-only", problem, cells, biases, sender, heard, 0),
-        _pair("joint", problem, cells, found.biases, found.sender, found.outcome, found.best),
     )
-    return Solution({pair.name: pair for pair in pairs}, found)
 
 
 def _pair(

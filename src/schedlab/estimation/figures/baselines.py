@@ -1,9 +1,9 @@
-"""Figures of error against rate, and of rules ranked by cost."""
+"""Figures of error against rate."""
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from schedlab.lab.figures import bars, canvas, curve, legend, looks_of
+from schedlab.lab.figures import canvas, curve, legend, looks_of
 
 
 def error_against_rate(curves: pd.DataFrame) -> Figure:
@@ -19,27 +19,12 @@ def error_against_rate(curves: pd.DataFrame) -> Figure:
     rows = rows.assign(rate=rows.groupby(keys)["rate"].transform("mean"))
     names = rows["system"].unique()
     looks = looks_of(rows["scheduler"])
-    figure, panels = canvas(len(names), 1, height=2.7 * len(names) + 1, sharex=True, squeeze=False)
-    for axes, name in zip(panels[:, 0], names, strict=True):
+    figure, panels = canvas(1, len(names), height=4.8, sharex=True, sharey=True, squeeze=False)
+    for axes, name in zip(panels[0], names, strict=True):
         shown = rows[(rows["system"] == name) & rows["rate"].between(0.03, 0.97)]
         curve(axes, shown, x="rate", y="mse", hue="scheduler", looks=looks)
-        axes.set(title=name, ylabel="mean squared error", xlim=(0, 0.8), ylim=(0, 2.0))
-    panels[-1, 0].set_xlabel("messages per step")
+        axes.set(title=name, xlabel="messages per step", xlim=(0, 0.75))
+        axes.set(yscale="log", ylim=(0.03, 5))
+    panels[0, 0].set_ylabel("mean squared error")
     legend(figure, columns=2)
-    return figure
-
-
-def ranking(ranked: pd.DataFrame) -> Figure:
-    """Draw the cost of every rule at its best setting, cheapest on top.
-
-    Parameters
-    ----------
-    ranked
-        Table of :func:`schedlab.estimation.experiment.baselines.ranking`.
-    """
-    labels = ranked["scheduler"].unique()
-    figure, axes = canvas(height=0.8 + 0.42 * len(labels))
-    plain = {label: look for label in labels for look in looks_of(["one"]).values()}
-    bars(axes, ranked, category="scheduler", value="cost", looks=plain)
-    axes.set_xlabel("cost per step")
     return figure

@@ -99,7 +99,7 @@ def alternation(rounds: pd.DataFrame, optima: pd.DataFrame, chosen: dict[str, fl
     chosen
         Price by system, a panel each.
     """
-    figure, panels = canvas(1, len(chosen), height=3.6, squeeze=False)
+    figure, panels = canvas(1, len(chosen), height=3.0, squeeze=False)
     looks = looks_of(["no bias at the start", "Lloyd start"])
     for axes, (name, price) in zip(panels[0], chosen.items(), strict=True):
         rows = rounds[(rounds["system"] == name) & np.isclose(rounds["price"], price)]
@@ -126,7 +126,7 @@ def equilibrium_maps(table: pd.DataFrame) -> Figure:
         Table of :func:`schedlab.estimation.experiment.equilibria.equilibrium_map`.
     """
     names = table["system"].unique()
-    figure, panels = canvas(1, len(names), height=3.4, squeeze=False)
+    figure, panels = canvas(1, len(names), height=3.0, squeeze=False)
     for axes, name in zip(panels[0], names, strict=True):
         rows = table[table["system"] == name]
         grid = rows.pivot_table(index="later", columns="first", values="cost")
@@ -153,7 +153,7 @@ def skewness_gains(gains: pd.DataFrame) -> Figure:
     gains
         Table of :func:`schedlab.estimation.experiment.equilibria.gains`.
     """
-    figure, axes = canvas(height=3.6)
+    figure, axes = canvas(height=3.0)
     percent = gains.assign(gain=100 * gains["gain"])
     curve(axes, percent, x="skewness", y="gain", hue="pair", looks=LOOKS)
     axes.axhline(0, color=GREY, linewidth=0.8)

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from schedlab.estimation.experiment.strip import Story
 from schedlab.lab.figures import GREY, INK, PALETTE, canvas, legend
 
-WIDTH, HEIGHT, LEFT = 640, 220, 40
+WIDTH, HEIGHT, LEFT = 640, 240, 40
+SENT = PALETTE[4]
 
 Place = Callable[[float], float]
 
@@ -33,7 +34,7 @@ def strip(table: pd.DataFrame) -> Figure:
     axes.plot(table["step"], naive, color=PALETTE[1], ls=(0, (5, 2)), label="silence = missing")
     axes.plot(table["step"], table["estimate"], color=PALETTE[0], label="silence read")
     sent = table[table["sent"]]
-    axes.plot(sent["step"], sent["state"], "v", color=PALETTE[4], markersize=7, label="message")
+    axes.plot(sent["step"], sent["state"], "v", color=SENT, markersize=7, label="message")
     axes.set(xlabel="step", ylabel="state")
     legend(figure, columns=4)
     return figure
@@ -57,21 +58,35 @@ def scrubber(story: Story) -> str:
         return LEFT + (step - 0.5) / len(table) * (WIDTH - LEFT - 10)
 
     def y(value: float) -> float:
-        return round(HEIGHT - 30 - (value - low) / (high - low) * (HEIGHT - 60), 1)
+        return round(HEIGHT - 34 - (value - low) / (high - low) * (HEIGHT - 64), 1)
 
     lines = [_line(table, "state", x, y, INK), _line(table, "estimate", x, y, PALETTE[0])]
     steps = [_step(row, story, x, y) for row in table.itertuples()]
-    style = (
+    return _open() + "".join(lines + steps) + _key() + "</svg>"
+
+
+def _open() -> str:
+    return (
         "<style>.strip .at{opacity:0;pointer-events:none}.strip .t:hover .at,"
         ".strip .t:focus .at{opacity:1}.strip .t{outline:none}"
         ".strip text{font:12px sans-serif}</style>"
-    )
-    drawing = (
         f'<svg class="strip" viewBox="0 0 {WIDTH} {HEIGHT}" width="100%" '
         f'style="max-width:{WIDTH}px;background:#fff" role="img" aria-label="Trajectory strip; '
         'hover or tab through its steps">'
     )
-    return style + drawing + "".join(lines + steps) + "</svg>"
+
+
+def _key() -> str:
+    words = {
+        "state": INK,
+        "silence read": PALETTE[0],
+        "extrapolated": PALETTE[1],
+        "v message": SENT,
+    }
+    return "".join(
+        f'<text x="{LEFT + 120 * i}" y="{HEIGHT - 2}" fill="{colour}">{word}</text>'
+        for i, (word, colour) in enumerate(words.items())
+    )
 
 
 def _line(table: pd.DataFrame, column: str, x: Place, y: Place, colour: str) -> str:
@@ -88,15 +103,19 @@ def _step(row: Any, story: Story, x: Place, y: Place) -> str:
     words = f"step {row.step}: state {row.state:.2f}, "
     words += "message" if row.sent else f"silent for {row.age}, extrapolated {row.predicted:.2f}"
     words += f", estimate {row.estimate:.2f}"
+    seen = {INK: row.state, PALETTE[1]: row.predicted, PALETTE[0]: row.estimate}
+    dots = [
+        f'<circle cx="{x(row.step):.1f}" cy="{y(value)}" r="3.5" fill="{colour}"/>'
+        for colour, value in (seen if not row.sent else {SENT: row.state}).items()
+    ]
     belief = "" if row.sent else _belief(row, story, x, y)
-    mark = "v" if row.sent else ""
     return (
         f'<g class="t" tabindex="0"><rect x="{x(row.step) - width / 2:.1f}" y="20" '
         f'width="{width:.1f}" height="{HEIGHT - 50}" fill="#fff" fill-opacity="0"/>'
-        f'<text x="{x(row.step):.1f}" y="{HEIGHT - 12}" fill="{PALETTE[4]}" '
-        f'text-anchor="middle">{mark}</text>'
+        f'<text x="{x(row.step):.1f}" y="{HEIGHT - 18}" fill="{SENT}" '
+        f'text-anchor="middle">{"v" if row.sent else ""}</text>'
         f'<g class="at"><line x1="{x(row.step):.1f}" x2="{x(row.step):.1f}" y1="20" '
-        f'y2="{HEIGHT - 30}" stroke="{GREY}"/>{belief}'
+        f'y2="{HEIGHT - 30}" stroke="{GREY}"/>{belief}{"".join(dots)}'
         f'<text x="{LEFT}" y="14" fill="{INK}">{html.escape(words)}</text></g></g>'
     )
 

@@ -33,6 +33,7 @@ SCHEDULERS: dict[str, type] = {
     "age": Age,
     "always": Always,
     "event_triggered": EventTriggered,
+    "exact_value": ExactValue,
     "myopic": MyopicValue,
     "never": Never,
     "periodic": Periodic,

@@ -61,40 +61,32 @@ class SilentIntervals(Scheduler):
         return ~((off >= self.low[row]) & (off <= self.high[row])).any(axis=-1)
 
 
-class ExactValue(Scheduler):
-    """Send where the dynamic programme of a scalar linear plant finds a message worth its price.
+class ExactValue(SilentIntervals):
+    """Send where the dynamic programme finds a message worth its price: exact value of information.
+
+    For a receiver that takes silence for missing data, on a scalar system of
+    :data:`schedlab.estimation.plants.SYSTEMS`.
 
     Attributes
     ----------
-    grid
-        Errors of prediction, evenly spaced, ascending.
-    advantage
-        Cost of silence minus cost of a message, shape ``(ages, len(grid))``; linear in between,
-        and sent outside the grid. Beyond the last age the last row holds.
+    system
+        Its name.
+    price
+        Cost of a message.
+    discount
+        Per step.
     """
 
-    def __init__(self, grid: Sequence[float], advantage: np.ndarray) -> None:
-        self.grid, self.advantage = np.asarray(grid, dtype=float), np.asarray(advantage)
-        if self.advantage.ndim != 2 or self.advantage.shape[1] != len(self.grid):
-            raise ValueError(
-                f"advantage must have one column per error, {len(self.grid)}; its shape is "
-                f"{self.advantage.shape}"
-            )
+    def __init__(self, system: str = "S1", price: float = 1.0, discount: float = 0.95) -> None:
+        from schedlab.estimation.exact.solve import zero_bias  # which needs the class above
+        from schedlab.estimation.plants import systems
 
-    def act(self, obs: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
-        """Send where silence costs more."""
-        seen = parts(obs)
-        row = np.minimum(seen.age.astype(int), len(self.advantage)) - 1
-        place = (error(seen)[..., 0] - self.grid[0]) / (self.grid[1] - self.grid[0])
-        left = np.clip(place.astype(int), 0, len(self.grid) - 2)
-        share = place - left
-        value = (1 - share) * self.advantage[row, left] + share * self.advantage[row, left + 1]
-        outside = (place < 0) | (place > len(self.grid) - 1)
-        return outside | (value > 0)
+        ends = zero_bias(systems.system(system, price, discount)).scheduler
+        super().__init__(ends.low, ends.high)
 
 
 class PlanarValue(Scheduler):
-    """The same for a linear plant of two states, whose receiver adds no bias.
+    """The same for a linear plant of two states, from a solved dynamic programme.
 
     Attributes
     ----------
