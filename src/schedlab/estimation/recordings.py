@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from schedlab.data import catalog
+from schedlab.data.catalog import fetch
 from schedlab.estimation.plants import Problem, Replay
 
 STEPS = 100  # of a window
@@ -114,7 +114,7 @@ def vehicles() -> Recording:
     FileNotFoundError
         If the catalogue cannot get it.
     """
-    table = pd.read_csv(catalog.fetch("openacc-speed-10hz"))
+    table = pd.read_csv(fetch("openacc-speed-10hz"))
     series = table.groupby(["part", "veh"], sort=True)
     thin = table[series.cumcount() % THINNING == 0].copy()
     thin["block"] = thin["part"] + " " + thin["veh"].astype(str)
