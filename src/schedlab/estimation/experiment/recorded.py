@@ -5,8 +5,12 @@ the receiver's error would exceed a threshold, which is tuned on training data f
 on its own. Learned receivers correct the extrapolation by a perceptron on (last message, age):
 
 silence missing
-    Fitted to all that followed the instants at which messages were in fact sent, silent or not.
-    Starting points drawn at random would be unfair to it: messages are sent in manoeuvres.
+    Fitted to what followed the instants at which messages were in fact sent, silent or not, up
+    to the oldest silence. Starting points drawn at random would be unfair to it: messages are
+    sent in manoeuvres.
+silence missing, ages as met
+    The same with ages as frequent as in the loop, so that it is not judged by how it fits
+    horizons that it hardly ever meets: the strictest comparison.
 silence read
     Fitted to the silent steps alone.
 
@@ -15,6 +19,7 @@ Both refit in a closed loop: a new receiver sends at other instants.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -34,8 +39,9 @@ from schedlab.estimation.simulate import Step, follow, simulate
 from schedlab.lab.seeds import generator
 
 HELD, SLOPE = "send-on-delta", "extrapolation"
-MISSING, READ = "learned, silence missing", "learned, silence read"
-POLICIES = (HELD, SLOPE, MISSING, READ)
+MISSING, MET = "learned, silence missing", "learned, silence missing, ages as met"
+READ = "learned, silence read"
+POLICIES = (HELD, SLOPE, MISSING, MET, READ)
 
 
 @dataclass(frozen=True)
@@ -103,8 +109,8 @@ def learn_loops(
         SLOPE: _tuned(problem, Predictor(problem.plant), parameters),
     }
     title = f"{recording.name}, {price:g}"
-    with tqdm(total=2 * parameters.alternations, desc=title, leave=False) as bar:
-        for policy, collect in ((MISSING, after_messages), (READ, silent_steps)):
+    with tqdm(total=len(COLLECTED) * parameters.alternations, desc=title, leave=False) as bar:
+        for policy, collect in COLLECTED.items():
             network = _network(recording, problem, parameters)
             loop = loops[SLOPE]
             for _ in range(parameters.alternations):
@@ -166,19 +172,29 @@ def silent_steps(problem: Problem, loop: Loop) -> Silences:
     return _samples(rows)
 
 
-def after_messages(problem: Problem, loop: Loop) -> Silences:
-    """Return what followed each message, whether silent or not, up to the oldest silence."""
-    sent, oldest = np.zeros((STEPS + 1, len(problem.plant.windows)), dtype=bool), 1
+def after_messages(problem: Problem, loop: Loop, *, as_met: bool = False) -> Silences:
+    """Return what followed each message, whether silent or not, up to the oldest silence.
+
+    Parameters
+    ----------
+    problem, loop
+        What is replayed.
+    as_met
+        Whether to keep only as many samples of an age as the loop has steps of that age.
+    """
+    states, rng = problem.plant.windows.swapaxes(0, 1), generator(0, "horizons")
+    sent, met = np.zeros(states.shape[:2], dtype=bool), np.zeros(STEPS + 1, dtype=int)
     sent[0] = True
     for t, _, step in _steps(problem, loop):
-        sent[t], oldest = step.sent, max(oldest, int(step.age.max()))
-    states = problem.plant.windows.swapaxes(0, 1)
+        sent[t] = step.sent
+        met += np.bincount(step.age, minlength=STEPS + 1)
     rows, predicted = [], states
-    for k in range(1, oldest + 1):
+    for k in range(1, np.flatnonzero(met)[-1] + 1):
         predicted = problem.plant.quiet_step(predicted)
-        at = sent[:-k]
-        residual = states[k:][at] - predicted[:-k][at]
-        rows.append((states[:-k][at], np.full(len(residual), k), residual))
+        start, window = np.nonzero(sent[:-k])
+        pick = rng.permutation(len(start))[: met[k] if as_met else None]
+        at, later = (start[pick], window[pick]), (start[pick] + k, window[pick])
+        rows.append((states[at], np.full(len(pick), k), states[later] - predicted[at]))
     return _samples(rows)
 
 
@@ -190,6 +206,13 @@ def _samples(rows: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Silences:
         torch.as_tensor(residual, dtype=torch.float32),
         torch.ones(age.shape, dtype=torch.bool),
     )
+
+
+COLLECTED = {
+    MISSING: after_messages,
+    MET: partial(after_messages, as_met=True),
+    READ: silent_steps,
+}
 
 
 def _strip(recording: Recording, price: float, loops: dict[str, Loop]) -> pd.DataFrame:
