@@ -275,6 +275,34 @@ class LearningParameters(Parameters):
         return next(arm.prices[0] for arm in self.arms if arm.system == name)
 
 
+class NonlinearParameters(Parameters):
+    """Parameters of the nonlinear plants.
+
+    Attributes
+    ----------
+    systems
+        Plants, each at its own price.
+    training
+        Settings of the trainings.
+    particles
+        Of a filter, each plant.
+    discount
+        Per step.
+    paths, steps
+        Size of the final simulations.
+    seeds
+        One training each.
+    """
+
+    systems: Annotated[list[SystemName], Field(min_length=1)]
+    training: TrainingSettings
+    particles: Annotated[int, Field(ge=2)]
+    discount: Discount
+    paths: PositiveInt
+    steps: PositiveInt
+    seeds: Seeds
+
+
 class RecordedParameters(Parameters):
     """Parameters of the recorded trajectories.
 
@@ -312,5 +340,6 @@ MODELS: dict[str, type[Parameters]] = {
     "exact": ExactParameters,
     "baselines": BaselineParameters,
     "learning": LearningParameters,
+    "nonlinear": NonlinearParameters,
     "recorded": RecordedParameters,
 }

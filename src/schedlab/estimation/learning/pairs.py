@@ -19,7 +19,7 @@ from schedlab.estimation.schedulers.interface import Scheduler
 
 
 class LearnedScheduler(Scheduler):
-    """Sends where the actor finds it likelier than not, or by chance when given a stream.
+    """Sends where the actor finds it likelier than not; chance is for training only.
 
     Parameters
     ----------
@@ -45,14 +45,13 @@ class LearnedScheduler(Scheduler):
 
     def act(self, obs: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
         """Return who sends, bool ``(n,)``, for observations ``(n, 4 d + 1)``."""
-        chance = self._chance(obs)
-        sent = chance > 0.5 if rng is None else rng.random(len(chance)) < chance
+        sent = self._chance(obs) > 0.5
         if self.longest_silence is not None:
             sent |= obs[:, -1] >= self.longest_silence
         return sent
 
     def silent_probability(self, obs: np.ndarray) -> np.ndarray:
-        """Return the probability of silence when it decides deterministically, 0 or 1."""
+        """Return the probability of silence, 0 or 1."""
         return 1.0 - self.act(obs)
 
     def _chance(self, obs: np.ndarray) -> np.ndarray:
