@@ -2,7 +2,14 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 from schedlab.estimation.learning.settings import DQNSettings, TrainingSettings
 from schedlab.estimation.plants.systems import SYSTEMS
@@ -266,9 +273,7 @@ class LearningParameters(Parameters):
 
     def settings_of(self, arm: Arm) -> TrainingSettings:
         """Return the settings of one arm."""
-        return self.training.model_copy(
-            update={"rounds": arm.rounds, "estimator": arm.estimator}
-        )
+        return self.training.model_copy(update={"rounds": arm.rounds, "estimator": arm.estimator})
 
     def headline(self, name: str) -> float:
         """Return the price at which a system is compared in full, that of its first arm."""
@@ -336,10 +341,47 @@ class RecordedParameters(Parameters):
         return self
 
 
+class ChannelParameters(Parameters):
+    """Parameters of the shared channel.
+
+    Attributes
+    ----------
+    optima_folder
+        Results of the exact stage, whose pairs the loops use.
+    system, price
+        Plant of every loop, and price of a message at which its pairs are best.
+    airtime
+        Steps that a message occupies the channel.
+    loops
+        Numbers of loops to put on it.
+    few_loops, losses, delays
+        With so few loops, probabilities of loss and delays in steps are tried.
+    discount
+        Per step, of the pairs' design.
+    steps
+        Of a run.
+    seeds
+        One run each.
+    """
+
+    optima_folder: str
+    system: SystemName
+    price: PositiveFloat
+    airtime: PositiveFloat
+    loops: Annotated[list[PositiveInt], Field(min_length=1)]
+    few_loops: PositiveInt
+    losses: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=1)]
+    delays: Annotated[list[NonNegativeFloat], Field(min_length=1)]
+    discount: Discount
+    steps: PositiveInt
+    seeds: Seeds
+
+
 MODELS: dict[str, type[Parameters]] = {
     "exact": ExactParameters,
     "baselines": BaselineParameters,
     "learning": LearningParameters,
     "nonlinear": NonlinearParameters,
     "recorded": RecordedParameters,
+    "channel": ChannelParameters,
 }

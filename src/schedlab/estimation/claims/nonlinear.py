@@ -39,8 +39,8 @@ def nonlinear_claims() -> list[Claim]:
     ]
     filtered = Claim(
         id="estimation/filter-adds-little",
-        sentence="A particle filter that knows the learned scheduler lowers the cost of the learned "
-        "pairs by less than 5 %, over all nonlinear plants",
+        sentence="A particle filter that knows the learned scheduler lowers the cost of the "
+        "learned pairs by less than 5 %, over all nonlinear plants",
         source=SOURCE,
         estimator=partial(mean_change, JOINT_FILTERED, JOINT),
         unit="relative",
@@ -58,7 +58,7 @@ def change(name: str, policy: str, other: str, tables: Tables) -> list[float]:
     rows = rows[rows["system"] == name]
     if rows.empty:
         raise CannotTell(f"the run has no {NAMES[name]}")
-    costs = rows.pivot(index="seed", columns="policy", values="cost")
+    costs = rows.pivot_table(index="seed", columns="policy", values="cost")
     return (costs[policy] / costs[other] - 1).tolist()
 
 

@@ -67,7 +67,7 @@ class Compared:
         policy, seed, block, windows, threshold, cost, rate, mse``; cost is per step, without
         discount; ``seed`` numbers the blocks, which are what is independent.
     strip
-        The liveliest test window of the first recording at its first price, step by step:
+        The liveliest test window of the first recording at its last price, step by step:
         ``policy, step, value, estimate, sent, unit, price``.
     """
 
@@ -84,7 +84,7 @@ def compare(parameters: RecordedParameters) -> Compared:
             problem = recording.problem(price, recording.test)
             loops = learn_loops(recording, price, parameters)
             costs += [_by_block(recording, problem, *item) for item in loops.items()]
-            strips.append(_strip(recording, price, loops))
+        strips.append(_strip(recording, price, loops))
     return Compared(pd.concat(costs, ignore_index=True), strips[0])
 
 

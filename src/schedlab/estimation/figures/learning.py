@@ -13,9 +13,7 @@ from schedlab.lab.figures import (
     curve,
     legend,
     looks_of,
-    reference,
 )
-
 
 MIRRORED = ("S4", "S6")
 ORDER = (

@@ -25,8 +25,9 @@ def recorded_costs(costs: pd.DataFrame) -> Figure:
         base = part.loc[part["policy"] == SLOPE, "cost"].mean()
         shown = part.assign(relative=part["cost"] / base)
         bars(axes, shown, category="policy", value="relative", looks=LOOKS)
-        axes.set_title(f"{name}, price {price:g}", fontsize=9.5)
-    figure.supxlabel("cost over that of extrapolation")
+        axes.tick_params(axis="y", labelsize=8.5)
+        axes.set_title(f"{name}, {price:g}", fontsize=9.5)
+    figure.supxlabel("cost over that of extrapolation, by price of a message", fontsize=9.5)
     return figure
 
 
