@@ -49,6 +49,7 @@ def alternate(
     discount: float,
     *,
     rounds: int = 100,
+    polish: bool = True,
 ) -> Equilibria:
     """Alternate exact best responses from given biases until the cost stands still.
 
@@ -67,11 +68,16 @@ def alternate(
         Per step.
     rounds
         Most rounds.
+    polish
+        Whether to go on with silent sets that cut cells.
     """
     prices = np.asarray(prices, dtype=float)
     biases, costs = _rounds(cells, starts, prices, discount, rounds, whole=True)
-    biases, polished = _rounds(cells, biases, prices, discount, rounds, whole=False)
-    sender, outcome = best_sender(cells, biases, prices, discount, polished[-1])
+    last = costs[-1]
+    if polish:
+        biases, polished = _rounds(cells, biases, prices, discount, rounds, whole=False)
+        last = polished[-1]
+    sender, outcome = best_sender(cells, biases, prices, discount, last)
     return Equilibria(biases, sender, outcome, costs)
 
 

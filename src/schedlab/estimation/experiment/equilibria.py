@@ -36,7 +36,8 @@ def one_map(chosen: BiasMap, discount: float) -> pd.DataFrame:
     starts = np.repeat(later[:, None], chosen.grid.ages, axis=1)
     starts[:, 0] = first
     cells = Grid(**chosen.grid.model_dump()).of(system(chosen.system).plant)
-    found = alternate(cells, starts, np.full(len(starts), chosen.price), discount)
+    prices = np.full(len(starts), chosen.price)
+    found = alternate(cells, starts, prices, discount, polish=False)
     return pd.DataFrame(
         {
             "system": chosen.system,
