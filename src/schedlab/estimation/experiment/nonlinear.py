@@ -4,13 +4,14 @@ The yardsticks are the scheduler learned for the noise-free prediction, in short
 particle filters that know the scheduler and read its silence as a measurement.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
 from schedlab.estimation.estimators.particle import ParticleFilter
 from schedlab.estimation.estimators.predictors import Predictor
-from schedlab.estimation.learning.pairs import Pair
+from schedlab.estimation.learning.pairs import LearnedScheduler
 from schedlab.estimation.learning.training import Member, train
 from schedlab.estimation.parameters import NonlinearParameters
 from schedlab.estimation.plants.plant import Problem
@@ -19,10 +20,11 @@ from schedlab.estimation.schedulers import MyopicValue
 from schedlab.estimation.simulate import simulate
 from schedlab.lab.seeds import generator
 
-MYOPIC, BLIND, JOINT = "myopic value, silence missing", "learned, silence missing", "learned pair"
-BLIND_FILTERED = "its scheduler, particle filter"
-JOINT_FILTERED = "the pair's scheduler, particle filter"
-POLICIES = (MYOPIC, BLIND, BLIND_FILTERED, JOINT, JOINT_FILTERED)
+MYOPIC, BLIND = "myopic value, silence missing", "learned, silence missing"
+ZERO, LLOYD = "learned pair, zero start", "learned pair, Lloyd start"
+FILTERED = "{}, particle filter"
+STARTS = {BLIND: ("zero", False), ZERO: ("zero", True), LLOYD: ("lloyd", True)}
+POLICIES = (MYOPIC, *(name for pair in STARTS for name in (pair, FILTERED.format(pair))))
 
 
 def compare(parameters: NonlinearParameters) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -38,38 +40,37 @@ def compare(parameters: NonlinearParameters) -> tuple[pd.DataFrame, pd.DataFrame
 
 def _on(name: str, parameters: NonlinearParameters) -> tuple[pd.DataFrame, pd.DataFrame]:
     problem = system(name, None, parameters.discount)
-    blind = [Member(seed, problem.price, "zero", learns=False) for seed in parameters.seeds]
-    joint = [Member(seed, problem.price, "lloyd") for seed in parameters.seeds]
-    trained = train(problem, blind + joint, parameters.training)
-    count, rows = len(parameters.seeds), []
-    for i, seed in enumerate(parameters.seeds):
-        sides = _sides(problem, trained.pairs[i], trained.pairs[count + i], parameters, seed)
-        for policy, both in sides.items():
-            means = _run(problem, both, parameters, seed)
-            rows.append({"system": name, "policy": policy, "seed": seed} | means)
+    members = {
+        (policy, seed): Member(seed, problem.price, start, learns)
+        for policy, (start, learns) in STARTS.items()
+        for seed in parameters.seeds
+    }
+    trained = train(problem, list(members.values()), parameters.training)
+    quiet, rows = Predictor(problem.plant), []
+    runs = [
+        (MYOPIC, s, MyopicValue(problem.price, problem.weight), quiet) for s in parameters.seeds
+    ]
+    for (policy, seed), pair in zip(members, trained.pairs, strict=True):
+        receiver = quiet if policy == BLIND else pair.estimator
+        runs.append((policy, seed, pair.scheduler, receiver))
+        reader = _filter(problem, pair.scheduler, parameters, seed)
+        runs.append((FILTERED.format(policy), seed, pair.scheduler, reader))
+    for policy, seed, *sides in runs:
+        means = _run(problem, sides, parameters, seed)
+        rows.append({"system": name, "policy": policy, "seed": seed} | means)
+    rows.sort(key=lambda row: POLICIES.index(row["policy"]))
     return pd.DataFrame(rows), trained.history.assign(system=name)
 
 
-def _sides(
-    problem: Problem, blind: Pair, joint: Pair, parameters: NonlinearParameters, seed: int
-) -> dict[str, tuple[Any, Any]]:
-    quiet = Predictor(problem.plant)
-
-    def reading(scheduler: Any) -> ParticleFilter:
-        rng = generator(seed, "particles", problem.plant.name)
-        return ParticleFilter(problem.plant, scheduler, rng, particles=parameters.particles)
-
-    return {
-        MYOPIC: (MyopicValue(problem.price, problem.weight), quiet),
-        BLIND: (blind.scheduler, quiet),
-        BLIND_FILTERED: (blind.scheduler, reading(blind.scheduler)),
-        JOINT: (joint.scheduler, joint.estimator),
-        JOINT_FILTERED: (joint.scheduler, reading(joint.scheduler)),
-    }
+def _filter(
+    problem: Problem, scheduler: LearnedScheduler, parameters: NonlinearParameters, seed: int
+) -> ParticleFilter:
+    rng = generator(seed, "particles", problem.plant.name)
+    return ParticleFilter(problem.plant, scheduler, rng, particles=parameters.particles)
 
 
 def _run(
-    problem: Problem, sides: tuple[Any, Any], parameters: NonlinearParameters, seed: int
+    problem: Problem, sides: Sequence[Any], parameters: NonlinearParameters, seed: int
 ) -> dict[str, float]:
     rng = generator(seed, "evaluation", problem.plant.name)
     run = simulate(problem, *sides, paths=parameters.paths, steps=parameters.steps, rng=rng)
