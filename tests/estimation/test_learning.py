@@ -3,6 +3,7 @@ import pytest
 import torch
 from torch import nn
 
+from schedlab.estimation.estimators.particle import ParticleFilter
 from schedlab.estimation.estimators.predictors import Predictor
 from schedlab.estimation.exact import closed
 from schedlab.estimation.learning import rollouts
@@ -15,6 +16,7 @@ from schedlab.estimation.learning.settings import DQNSettings, TrainingSettings
 from schedlab.estimation.learning.training import Member, train
 from schedlab.estimation.learning.world import World
 from schedlab.estimation.noise import Mixture
+from schedlab.estimation.observation import observe
 from schedlab.estimation.plants import Problem, linear, system
 from schedlab.estimation.simulate import simulate
 
@@ -217,3 +219,23 @@ def test_the_deep_q_network_meets_the_blind_optimum():
     blind = Predictor(problem.plant)
     run = simulate(problem, scheduler, blind, paths=2000, steps=100, rng=rng)
     assert run.cost.mean() == pytest.approx(closed.memoryless_normal_cost(1.0), rel=0.03)
+
+
+def test_a_learned_pair_serves_one_plant_a_filter_and_any_origin():
+    problem, found = trained("S2", rounds=1, seeds=(0,))
+    pair, rng = found.pairs[0], np.random.default_rng(0)
+    last = rng.normal(size=(50, 1))
+    age = rng.integers(1, 6, 50)
+    predicted, error = problem.plant.roll_out(last, age), rng.normal(size=(50, 1))
+    estimate = pair.estimator.predict(last, age)
+    there = observe(predicted + error, estimate, predicted, last, age)
+    zero = np.zeros((50, 1))
+    here = observe(error, estimate - predicted, zero, zero, age)
+    sent = pair.scheduler.act(there)
+    assert 0 < sent.sum() < 50
+    np.testing.assert_array_equal(sent, pair.scheduler.act(here))
+    np.testing.assert_array_equal(sent, pair.scheduler.act(there, rng))
+    assert [pair.scheduler.transmit(row) for row in there[:5]] == sent[:5].tolist()
+    reader = ParticleFilter(problem.plant, pair.scheduler, rng, particles=4000)
+    reader.reset(np.zeros((1, 1)))
+    assert reader.propose()[0] == pytest.approx(pair.estimator.biases(1)[0], abs=0.05)
