@@ -229,7 +229,8 @@ class Arm(Parameters):
     @property
     def label(self) -> str:
         """What tables and figures call it."""
-        return f"learned, {self.start} start, {self.estimator}"
+        start = {"zero": "zero", "lloyd": "Lloyd"}[self.start]
+        return f"learned, {start} start, {self.estimator}"
 
 
 class LearningParameters(Parameters):

@@ -10,7 +10,7 @@ import pandas as pd
 from schedlab.estimation.experiment.learning import DQN
 from schedlab.lab.claims import CannotTell, Claim, Estimator, Tables
 
-LLOYD = "learned, lloyd start, table"
+LLOYD = "learned, Lloyd start, table"
 ZERO_TABLE = "learned, zero start, table"
 ZERO_NETWORK = "learned, zero start, network"
 BLIND, HALF, JOINT = "exact zero-bias", "exact estimator-only", "exact joint"

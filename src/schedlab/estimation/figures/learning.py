@@ -116,7 +116,7 @@ def matched_rates(trigger: pd.DataFrame, costs: pd.DataFrame) -> Figure:
         part = costs[costs["system"] == name]
         exact = part[part["policy"] == "exact joint"].groupby("price")[["rate", "mse"]].mean()
         axes.plot(exact["rate"], exact["mse"], "s-", color=INK, label="exact joint pair")
-        learned = part[part["policy"].str.startswith("learned, lloyd")]
+        learned = part[part["policy"].str.startswith("learned, Lloyd")]
         dots = {"color": PALETTE[0], "label": "learned pair, a seed each"}
         axes.plot(learned["rate"], learned["mse"], "o", **dots)
         axes.set(title=name, xlabel="messages per step", yscale="log")
