@@ -19,12 +19,14 @@ def nonlinear_costs(costs: pd.DataFrame) -> Figure:
     """
     systems = list(dict.fromkeys(costs["system"]))
     rows = -(-len(systems) // 2)
-    figure, panels = canvas(rows, 2, height=2.2 * rows, sharey=True, squeeze=False)
+    figure, panels = canvas(rows, 2, height=2.2 * rows, squeeze=False)
     for axes, name in zip(panels.flat, systems, strict=False):
         part = costs[costs["system"] == name]
         base = part[part["policy"] == BLIND].set_index("seed")["cost"]
         shown = part.assign(relative=part["cost"] / base.loc[part["seed"]].to_numpy())
         bars(axes, shown, category="policy", value="relative", looks=LOOKS)
+        if axes not in panels[:, 0]:
+            axes.set_yticklabels([])
         axes.tick_params(axis="y", labelsize=8)
         axes.set_title(name.replace("_", " "))
     for axes in panels.flat[len(systems) :]:

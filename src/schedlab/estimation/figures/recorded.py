@@ -20,11 +20,13 @@ def recorded_costs(costs: pd.DataFrame) -> Figure:
     groups = list(costs.groupby(["recording", "price"], sort=False))
     columns = costs.groupby("recording", sort=False)["price"].nunique().max()
     rows = -(-len(groups) // columns)
-    figure, panels = canvas(rows, columns, height=2.4 * rows, sharey=True, squeeze=False)
+    figure, panels = canvas(rows, columns, height=2.4 * rows, squeeze=False)
     for axes, ((name, price), part) in zip(panels.flat, groups, strict=False):
         base = part.loc[part["policy"] == SLOPE, "cost"].mean()
         shown = part.assign(relative=part["cost"] / base)
         bars(axes, shown, category="policy", value="relative", looks=LOOKS)
+        if axes not in panels[:, 0]:
+            axes.set_yticklabels([])
         axes.tick_params(axis="y", labelsize=8.5)
         axes.set_title(f"{name}, {price:g}", fontsize=9.5)
     figure.supxlabel("cost over that of extrapolation, by price of a message", fontsize=9.5)
