@@ -101,6 +101,10 @@ def test_channel_claims_look_at_the_fullest_channel_and_the_highest_loss():
     compared = ("mse", CHANNEL_READ, CHANNEL_BLIND)
     assert channel.at_most_loops(*compared, {"contention": table}) == [-0.75]
     assert channel.at_highest_loss(*compared, {"impairments": table}) == [-0.75]
+    late = table.assign(delay=[0.0, 0.0, 1.0, 1.0], loss=0.0)
+    assert channel.at_longest_delay(*compared, {"impairments": late}) == [-0.75]
+    with pytest.raises(CannotTell, match="delays no messages"):
+        channel.at_longest_delay(*compared, {"impairments": table})
     with pytest.raises(CannotTell, match="loses no messages"):
         channel.at_highest_loss(*compared, {"impairments": table.assign(loss=0.0)})
 

@@ -38,6 +38,14 @@ def channel_claims() -> list[Claim]:
             **shared,
         ),
         Claim(
+            id="estimation/reading-silence-survives-delay",
+            sentence="With the longest delay, a receiver that reads silence as if nothing were on "
+            "its way still costs less than one that takes it for missing data",
+            estimator=partial(at_longest_delay, "cost", READ, BLIND),
+            figure="impairments",
+            **shared,
+        ),
+        Claim(
             id="estimation/refitting-to-loss-pays",
             sentence="With the highest loss, refitting the receiver to what silence means there "
             "lowers its squared error",
@@ -60,6 +68,15 @@ def at_highest_loss(column: str, policy: str, other: str, tables: Tables) -> lis
     rows = rows[(rows["loss"] == rows["loss"].max()) & (rows["delay"] == rows["delay"].min())]
     if not rows["loss"].max() > 0:
         raise CannotTell("the run loses no messages")
+    return _change(rows, column, policy, other)
+
+
+def at_longest_delay(column: str, policy: str, other: str, tables: Tables) -> list[float]:
+    """Return, per seed, the relative change of a column at the longest delay, without loss."""
+    rows = tables["impairments"]
+    rows = rows[(rows["delay"] == rows["delay"].max()) & (rows["loss"] == rows["loss"].min())]
+    if not rows["delay"].max() > 0:
+        raise CannotTell("the run delays no messages")
     return _change(rows, column, policy, other)
 
 

@@ -10,7 +10,7 @@ LOOKS = looks_of(POLICIES)
 
 
 def contention(table: pd.DataFrame) -> Figure:
-    """Draw error, messages and latency against the number of loops.
+    """Draw error, messages of a loop and latency against the number of loops.
 
     Parameters
     ----------
@@ -18,11 +18,11 @@ def contention(table: pd.DataFrame) -> Figure:
         Of :func:`schedlab.estimation.experiment.channel.contention`.
     """
     figure, panels = canvas(1, 3, height=3.4)
-    words = ("mean squared error", "messages per step and loop", "latency (steps)")
+    words = ("squared error", "messages per step", "latency (steps)")
     for axes, column, label in zip(panels, ("mse", "attempts", "latency"), words, strict=True):
         curve(axes, table, x="loops", y=column, hue="policy", looks=LOOKS)
-        axes.set(xlabel="loops", title=label, ylim=(0, None))
-        axes.title.set_fontsize(9.5)
+        axes.set_title(label, fontsize=10)
+        axes.set(xlabel="loops", ylim=(0, None))
     legend(figure, columns=2)
     return figure
 
@@ -36,10 +36,10 @@ def impairments(table: pd.DataFrame) -> Figure:
         Of :func:`schedlab.estimation.experiment.channel.impairments`.
     """
     delays = sorted(table["delay"].unique())
-    figure, panels = canvas(1, len(delays), height=3.6, sharey=True, squeeze=False)
+    figure, panels = canvas(1, len(delays), height=3.6, squeeze=False)
     for axes, delay in zip(panels[0], delays, strict=True):
         curve(axes, table[table["delay"] == delay], x="loss", y="mse", hue="policy", looks=LOOKS)
-        axes.set(xlabel="probability of loss", title=f"delay {delay:g} steps", ylim=(0, None))
+        axes.set(xlabel="probability of loss", title=f"delay of {delay:g}", ylim=(0, None))
     panels[0, 0].set_ylabel("mean squared error")
     legend(figure, columns=2)
     return figure
