@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
+from PIL import Image
 
 from schedlab.lab import figures
 from schedlab.lab.outputs import save_figure
@@ -59,6 +60,17 @@ def test_svg_and_png_are_the_same_bytes_in_every_process(tmp_path, monkeypatch):
     here, there = (sorted((tmp_path / name).iterdir()) for name in ("here", "there"))
     assert [file.name for file in here] == ["drawn.figure.json", "drawn.png", "drawn.svg"]
     assert [file.read_bytes() for file in here] == [file.read_bytes() for file in there]
+
+
+@pytest.mark.parametrize(("pictured", "mode"), [(False, "P"), (True, "RGBA")])
+def test_a_png_is_in_a_palette_unless_it_holds_a_picture(tmp_path, table, pictured, mode):
+    figure, axes = draw(table)
+    if pictured:
+        axes.imshow(np.random.default_rng(0).random((9, 9, 3)))
+    save_figure(figure, str(tmp_path), "drawn", alt="a", caption="c")
+    with Image.open(tmp_path / "drawn.png") as image:
+        assert image.mode == mode
+        assert image.width > 1000
 
 
 def test_curve_shows_the_interval_of_the_statistics_module(table):
