@@ -43,6 +43,7 @@ EXACT = {
     "seeds": SEEDS,
 }
 BASELINE = {
+    "optima_folder": "nowhere",
     "systems": ["S1", "S2"],
     "schedulers": [EVENT, {"use": "always"}],
     "matched_rates": {"S1": [0.2], "S2": [0.2]},
@@ -77,6 +78,14 @@ def in_this_process():
 @pytest.fixture(scope="module")
 def solved():
     return optima.solve_all(ExactParameters(**EXACT))
+
+
+@pytest.fixture(scope="module")
+def baseline(solved, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exact")
+    for name, table in solved.items():
+        table.to_parquet(folder / f"{name}.parquet")
+    return BASELINE | {"optima_folder": str(folder)}
 
 
 def test_every_system_price_and_pair_is_stored(solved):
@@ -135,10 +144,10 @@ def test_the_strip_shows_a_belief_around_the_estimate_and_needs_no_script(solved
     assert strip_figures.strip(story.table).axes[0].lines
 
 
-def test_a_scheduler_of_ones_own_gets_a_curve_and_a_row(solved):
+def test_a_scheduler_of_ones_own_gets_a_curve_and_a_row(baseline):
     mine = {"use": f"{__name__}:OneSided", "label": "mine", "dial": "width", "settings": [0.6, 1.2]}
-    parameters = BaselineParameters(**BASELINE | {"schedulers": [EVENT, {"use": "always"}, mine]})
-    curves = baselines.error_against_rate(parameters, solved)
+    parameters = BaselineParameters(**baseline | {"schedulers": [EVENT, {"use": "always"}, mine]})
+    curves = baselines.error_against_rate(parameters)
     own = curves[curves["scheduler"] == "mine"]
     assert len(own) == 2 * 2 * 3
     assert baselines.own_labels(parameters) == ["mine"]
@@ -154,9 +163,9 @@ def test_a_scheduler_of_ones_own_gets_a_curve_and_a_row(solved):
     assert "mine" in {line.get_label() for line in drawn.axes[0].lines}
 
 
-def test_rules_are_ranked_at_their_best_setting(solved):
-    curves = baselines.error_against_rate(BaselineParameters(**BASELINE), solved)
-    ranked = baselines.ranking(curves, BaselineParameters(**BASELINE))
+def test_rules_are_ranked_at_their_best_setting(baseline):
+    parameters = BaselineParameters(**baseline)
+    ranked = baselines.ranking(baselines.error_against_rate(parameters), parameters)
     best = ranked.groupby("scheduler", sort=False)["setting"].first()
     assert best[EVENT_TRIGGERED] == 0.5
     assert best[JOINT] == 0.5

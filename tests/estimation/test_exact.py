@@ -16,11 +16,11 @@ from schedlab.estimation.exact.solve import (
     PAIRS,
     Grid,
     read_pair,
-    read_tables,
     solve,
     tables,
     zero_bias,
 )
+from schedlab.estimation.experiment.stored import read_optima
 from schedlab.estimation.noise import Mixture
 from schedlab.estimation.plants import system
 from schedlab.estimation.schedulers import EventTriggered, PlanarValue
@@ -171,14 +171,14 @@ def test_pairs_survive_their_tables(tmp_path, solutions):
     pair = solutions["S2", 1.0].pairs["joint"]
     for name, table in tables("S2", [pair]).items():
         table.to_parquet(tmp_path / f"{name}.parquet")
-    back = read_pair(read_tables(tmp_path), "S2", 1.0, "joint")
+    back = read_pair(read_optima(str(tmp_path)), "S2", 1.0, "joint")
     assert back.cost == pair.cost
     assert np.array_equal(back.biases, pair.biases)
     assert back.pieces == pair.pieces
     with pytest.raises(ValueError, match="no joint pair of S3"):
-        read_pair(read_tables(tmp_path), "S3", 1.0, "joint")
+        read_pair(read_optima(str(tmp_path)), "S3", 1.0, "joint")
     with pytest.raises(FileNotFoundError, match="dvc repro estimation@exact"):
-        read_tables(tmp_path / "nowhere")
+        read_optima(str(tmp_path / "nowhere"))
 
 
 def test_silent_pieces_lie_between_changes_of_sign():

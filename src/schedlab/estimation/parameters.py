@@ -170,8 +170,10 @@ class BaselineParameters(Parameters):
 
     Attributes
     ----------
+    optima_folder
+        Results of the exact stage, relative to the checkout.
     systems
-        Scalar systems, whose optima the exact stage has stored.
+        Scalar systems whose optima are there.
     schedulers
         Rules to draw beside them.
     matched_rates
@@ -186,6 +188,7 @@ class BaselineParameters(Parameters):
         One paired simulation each.
     """
 
+    optima_folder: str
     systems: Annotated[list[SystemName], Field(min_length=1)]
     schedulers: Annotated[list[Rule], Field(min_length=1)]
     matched_rates: dict[SystemName, list[Annotated[float, Field(gt=0, lt=1)]]]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from schedlab.estimation.cells import cells_of
+from schedlab.estimation.cells import Cells, cells_of
 from schedlab.estimation.estimators.predictors import Biased
 from schedlab.estimation.observation import observe
 from schedlab.estimation.plants.plant import Plant
@@ -35,7 +35,7 @@ class GridFilter(Biased):
         super().__init__(plant, self.beliefs @ self.cells.centres)
 
 
-def silent_beliefs(cells: object, scheduler: Scheduler, ages: int) -> np.ndarray:
+def silent_beliefs(cells: Cells, scheduler: Scheduler, ages: int) -> np.ndarray:
     """Return the law of the error after 1, 2, … silent steps, shape ``(ages or fewer, cells)``.
 
     Raises

@@ -10,7 +10,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -206,22 +205,6 @@ def tables(system: str, pairs: list[Pair]) -> dict[str, pd.DataFrame]:
             columns=["system", "price", "pair", "age", "low", "high"],
         ),
     }
-
-
-def read_tables(folder: Path) -> dict[str, pd.DataFrame]:
-    """Return the tables of pairs that the exact stage has stored in a folder.
-
-    Raises
-    ------
-    FileNotFoundError
-        If it has not run.
-    """
-    names = ("optima", "biases", "regions")
-    if missing := [name for name in names if not (folder / f"{name}.parquet").is_file()]:
-        raise FileNotFoundError(
-            f"{folder / missing[0]}.parquet is missing; run: dvc repro estimation@exact"
-        )
-    return {name: pd.read_parquet(folder / f"{name}.parquet") for name in names}
 
 
 def read_pair(stored: Mapping[str, pd.DataFrame], system: str, price: float, name: str) -> Pair:

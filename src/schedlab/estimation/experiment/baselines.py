@@ -1,6 +1,5 @@
 """Error against rate for every rule, beside the exact pairs; and rules ranked by cost."""
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -9,6 +8,7 @@ import pandas as pd
 
 from schedlab.estimation.estimators import Estimator, GridFilter, Hold, Predictor
 from schedlab.estimation.exact.solve import Pair, read_pair
+from schedlab.estimation.experiment.stored import read_optima
 from schedlab.estimation.parameters import BaselineParameters
 from schedlab.estimation.plants.plant import Plant
 from schedlab.estimation.plants.systems import system
@@ -32,15 +32,14 @@ def receiver(name: str, plant: Plant, scheduler: Any) -> Estimator:
             return Predictor(plant)
 
 
-def error_against_rate(
-    parameters: BaselineParameters, stored: Mapping[str, pd.DataFrame]
-) -> pd.DataFrame:
+def error_against_rate(parameters: BaselineParameters) -> pd.DataFrame:
     """Return what every rule and every exact pair does: one row per system, setting and seed.
 
     Columns: ``system, scheduler, setting, seed, rate, mse, silent_mse, cost``. The setting is the
     dial's value, for exact pairs the price that they are best for; the cost is at
     ``ranked_price``.
     """
+    stored = read_optima(parameters.optima_folder)
     sizes = {
         "price": parameters.ranked_price,
         "discount": parameters.discount,
