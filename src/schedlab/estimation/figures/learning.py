@@ -71,9 +71,8 @@ def silence(spans: pd.DataFrame) -> Figure:
         Of :func:`schedlab.estimation.experiment.learning.silent_spans`.
     """
     systems = [name for name in dict.fromkeys(spans["system"]) if name not in MIRRORED]
-    rows = -(-len(systems) // 2)
-    figure, panels = canvas(rows, 2, height=2.4 * rows, squeeze=False)
-    for axes, name in zip(panels.flat, systems, strict=False):
+    figure, panels = canvas(1, len(systems), height=3.2, squeeze=False)
+    for axes, name in zip(panels.flat, systems, strict=True):
         part = spans[spans["system"] == name]
         _spans(axes, part[part["policy"] == "exact"], INK, 0.0, "exact")
         learned = part[part["policy"] == "learned"]
@@ -81,11 +80,9 @@ def silence(spans: pd.DataFrame) -> Figure:
             shift = 0.12 * (i + 1)
             _spans(axes, one, PALETTE[0], shift, "learned, a line per seed" if not i else None)
         axes.axhline(0, color=GREY, linewidth=0.8)
-        axes.set(title=f"{name}, price {part['price'].iloc[0]:g}", ylabel="prediction error")
-    for axes in panels.flat[len(systems) :]:
-        axes.set_axis_off()
-    for axes in panels[-1]:
-        axes.set_xlabel("age (steps of silence)")
+        axes.set(title=f"{name}, price {part['price'].iloc[0]:g}", xlabel="age (steps)")
+        axes.set_xticks(sorted(part["age"].unique()))
+    panels[0, 0].set_ylabel("error of prediction")
     legend(figure, columns=2)
     return figure
 
@@ -93,7 +90,15 @@ def silence(spans: pd.DataFrame) -> Figure:
 def _spans(axes: Axes, rows: pd.DataFrame, colour: str, shift: float, label: str | None) -> None:
     at = rows["age"] + shift
     axes.vlines(at, rows["low"], rows["high"], color=colour, linewidth=1.6, label=label)
-    axes.plot(at, rows["bias"], "o", color=colour, markersize=4, markeredgecolor="white")
+    axes.plot(
+        at,
+        rows["bias"],
+        "o",
+        color=colour,
+        markersize=3.5,
+        markeredgecolor="white",
+        markeredgewidth=0.4,
+    )
 
 
 def matched_rates(trigger: pd.DataFrame, costs: pd.DataFrame) -> Figure:
@@ -128,32 +133,38 @@ def matched_rates(trigger: pd.DataFrame, costs: pd.DataFrame) -> Figure:
 def ablation(costs: pd.DataFrame, scheduler_only: pd.DataFrame) -> Figure:
     """Draw what each policy costs relative to the best one for a blind receiver.
 
+    Shown are the systems on which all sides were learned alone and together, and the policies
+    that ran on each of them.
+
     Parameters
     ----------
     costs, scheduler_only
         Of the functions of these names in :mod:`schedlab.estimation.experiment.learning`.
     """
-    headline = costs[costs["policy"] == "exact zero-bias"]
-    systems = list(dict.fromkeys(headline["system"]))
-    everything = pd.concat([costs, scheduler_only])
-    rank = {policy: i for i, policy in enumerate(ORDER)} | {"exact joint": len(ORDER) + 1}
-    everything = everything.sort_values(
-        "policy", key=lambda column: column.map(rank).fillna(len(ORDER)), kind="stable"
-    )
-    rows = -(-len(systems) // 2)
-    figure, panels = canvas(rows, 2, height=2.2 * rows, squeeze=False)
-    looks = looks_of(list(dict.fromkeys(everything["policy"])))
-    for axes, name in zip(panels.flat, systems, strict=False):
-        blind = headline[headline["system"] == name].set_index("seed")
-        part = everything[
-            (everything["system"] == name) & (everything["price"] == blind["price"].iloc[0])
-        ]
-        shown = part.assign(relative=part["cost"] / blind["cost"].loc[part["seed"]].to_numpy())
-        bars(axes, shown, category="policy", value="relative", looks=looks)
-        axes.tick_params(axis="y", labelsize=7.5)
-        axes.set(title=name, xlim=(0, 1.25 * shown["relative"].max()))
-    for axes in panels.flat[len(systems) :]:
-        axes.set_axis_off()
+    systems = list(dict.fromkeys(scheduler_only["system"]))
+    relative = _relative(pd.concat([costs, scheduler_only]), systems)
+    ran_on = relative.groupby("policy")["system"].nunique()
+    relative = relative[relative["policy"].map(ran_on) == len(systems)]
+    figure, panels = canvas(1, len(systems), height=2.8, squeeze=False)
+    looks = looks_of(list(dict.fromkeys(relative["policy"])))
+    for axes, name in zip(panels.flat, systems, strict=True):
+        part = relative[relative["system"] == name]
+        bars(axes, part, category="policy", value="relative", looks=looks)
+        if axes not in panels[:, 0]:
+            axes.set_yticklabels([])
+        axes.set_title(name)
     words = "cost over that of the best scheduler for a receiver that takes silence for missing"
     figure.supxlabel(words, fontsize=9.5)
     return figure
+
+
+def _relative(rows: pd.DataFrame, systems: list[str]) -> pd.DataFrame:
+    """Return costs over the blind optimum's, where that ran, with policies in their order."""
+    keys = ["system", "price", "seed"]
+    blind = rows[rows["policy"] == "exact zero-bias"].set_index(keys)["cost"].rename("blind")
+    shown = rows[rows["system"].isin(systems)].join(blind, on=keys, how="inner")
+    rank = {policy: i for i, policy in enumerate(ORDER)} | {"exact joint": len(ORDER) + 1}
+    shown = shown.sort_values(
+        "policy", key=lambda column: column.map(rank).fillna(len(ORDER)), kind="stable"
+    )
+    return shown.assign(relative=shown["cost"] / shown["blind"])
