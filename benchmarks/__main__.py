@@ -10,6 +10,7 @@ SUBJECTS = (
     "serving_scaling",
     "serving_vidur",
     "diffusion_schedulers",
+    "estimation_learning",
     "pipeline",
 )
 

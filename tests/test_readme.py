@@ -13,6 +13,14 @@ def test_the_example_for_ones_own_code_runs(capsys):
     assert "paying" in capsys.readouterr().out
 
 
+def test_the_example_of_an_environment_runs():
+    blocks = re.findall(r"```python\n(.*?)```", (find_root() / "README.md").read_text(), re.DOTALL)
+    (example,) = [block for block in blocks if "RemoteEstimation" in block]
+    scope: dict = {}
+    exec(compile(example, "README.md", "exec"), scope)
+    assert scope["reward"] <= 0
+
+
 def test_every_file_that_the_readme_names_is_there():
     root = find_root()
     text = (root / "README.md").read_text()

@@ -1,0 +1,1 @@
+"""Exact optima: closed forms, integral equations, and best responses on grids."""
