@@ -43,7 +43,7 @@ TARGETS = {
         Target(
             "thumbv8m_m33_hardfp", "thumbv8m.main-none-eabihf", "cortex-m33", "+fp-armv8d16sp,+dsp"
         ),
-        Target("thumbv8m_m33_softfp", "thumbv8m.main-none-eabi", "cortex-m33", "+soft-float"),
+        Target("thumbv8m_m33_softfp", "thumbv8m.main-none-eabi", "cortex-m33", "+soft-float,-dsp"),
         Target("rv32imac", "riscv32-none-elf", "generic-rv32", "+m,+a,+c"),
     )
 }
