@@ -188,7 +188,9 @@ class System:
             start = self.env.now
             yield self.barrier
             turn = self.board.costs.spin / self.board.speeds[thread.core]
-            yield self.env.timeout(ceil((self.env.now - start) / turn) * turn - (self.env.now - start))
+            yield self.env.timeout(
+                ceil((self.env.now - start) / turn) * turn - (self.env.now - start)
+            )
             self.segments.append((thread.core, thread.name, "spin", start, self.env.now))
 
     def _worker(self, thread: Thread) -> Program:

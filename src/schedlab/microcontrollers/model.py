@@ -1,4 +1,4 @@
-"""A compiled network as the scheduler sees it: dispatches, each a grid of independent workgroups."""
+"""A compiled network as schedulers see it: dispatches, each a grid of independent workgroups."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Dispatch:
         return prod(self.extents) if self.op in SPATIAL else 0
 
     def _reused_weight_bytes(self) -> int:
-        """The loops after the spatial ones span the weights; a tiled loop spans its tile only."""
+        """Return the span of the loops after the spatial ones; a tiled loop spans its tile only."""
         leading = SPATIAL.get(self.op or "", 0)
         tiles = self.tile if len(self.tile) == len(self.extents) else (0,) * len(self.extents)
         spans = [tile or extent for tile, extent in zip(tiles, self.extents, strict=True)]

@@ -40,7 +40,7 @@ class Plan:
     inferences: int = 1
 
     @property
-    def warnings(self) -> list[Problem]:
+    def problems(self) -> list[Problem]:
         """Everything that would go wrong, most serious first."""
         several = [self._job_slots, self._local_memory, self._worker_stack, self._multicore]
         checks = [*(several if self.board.cores > 1 else []), self._latency_slots, self._memory]

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from schedlab.data import catalog
+from schedlab.data.catalog import fetch
 from schedlab.microcontrollers.model import Dispatch, Model
 
 OWN = "own"
@@ -46,7 +46,7 @@ def read(counts: str) -> tuple[Model, ...]:
     if counts not in SETS:
         raise ValueError(f"unknown set of counts {counts!r}; allowed are {', '.join(SETS)}")
     shipped = Path(__file__).with_name("own_workgroup_costs.json")
-    path = shipped if counts == OWN else catalog.fetch(counts)
+    path = shipped if counts == OWN else fetch(counts)
     return parse(json.loads(path.read_text(encoding="utf-8")))
 
 

@@ -76,7 +76,9 @@ def _search(
     cores = range(speeds.size)
     unit = bound / 1e7  # the solver's integers
     model = cp_model.CpModel()
-    share = [[model.new_int_var(0, int(n), f"{k} on {c}") for c in cores] for k, n in enumerate(counts)]
+    share = [
+        [model.new_int_var(0, int(n), f"{k} on {c}") for c in cores] for k, n in enumerate(counts)
+    ]
     end = model.new_int_var(int(bound / unit), int(work.sum() / speeds.max() / unit) + 1, "end")
     for k, n in enumerate(counts):
         model.add(sum(share[k]) == int(n))
@@ -95,4 +97,6 @@ def _search(
     for k in range(lengths.size):
         core[kind == k] = np.repeat(cores, [solver.value(v) for v in share[k]])
     loads = np.bincount(core, weights=work, minlength=speeds.size) / speeds
-    return Optimum(core, float(loads.max()), max(bound, solver.best_objective_bound * unit * (1 - 2e-5)))
+    return Optimum(
+        core, float(loads.max()), max(bound, solver.best_objective_bound * unit * (1 - 2e-5))
+    )

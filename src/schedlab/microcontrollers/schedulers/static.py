@@ -1,4 +1,4 @@
-"""Workgroups bound to cores before the dispatch starts, and what happens when they may be stolen."""
+"""Workgroups bound to cores before the dispatch starts, and what stealing makes of that."""
 
 import numpy as np
 
