@@ -50,7 +50,7 @@ _SEMIHOSTING = "-semihosting-config enable=on,chardev=out "
 _RISCV = "qemu-system-riscv32 -nographic -monitor none -serial stdio -bios none -M virt "
 _HARD = "-mcpu=cortex-m33 -mthumb -mfloat-abi=hard -mfpu=fpv5-sp-d16"
 _SOFT = "-mcpu=cortex-m33+nodsp+nofp -mthumb -mfloat-abi=soft"
-_RV32 = "-march=rv32imac_zicsr -mabi=ilp32 -mcmodel=medany"
+_RV32 = "-march=rv32imac -mabi=ilp32 -mcmodel=medany"
 
 MACHINES = {
     machine.name: machine

@@ -20,7 +20,16 @@ from schedlab.microcontrollers.frontend.program import Program
 
 CACHE = "SCHEDLAB_COMPILE_CACHE"
 PHASES = ("stream", "executable-configurations", "hal")
-KEPT = re.compile(rf".*\.({'|'.join(PHASES)})\.mlir|.*\.(so|o|h|vmfb)")
+HOST_OUTPUT = ("--iree-hal-dump-executable-files-to=.", "-o", "model.vmfb")
+STATIC_OUTPUT = (
+    "--iree-llvmcpu-link-embedded=false",
+    "--iree-llvmcpu-link-static",
+    "--iree-llvmcpu-static-library-output-path=kernels.o",
+    "--output-format=vm-c",
+    "-o",
+    "model.c",
+)
+KEPT = re.compile(rf".*\.({'|'.join(PHASES)})\.mlir|.*\.so|kernels\.[oh]|model\.vmfb")
 
 
 @dataclass(frozen=True)
@@ -144,28 +153,13 @@ def _compile_into(
         work.mkdir(), kept.mkdir()
         model = work / "model.mlir"
         model.write_bytes(source)
-        output = _host_output(work) if machine.triple is None else _static_output(work)
-        dumps = [f"--dump-compilation-phases-to={work}"]
-        run_compiler(path.name, "compilation", [str(model), *flags, *dumps, *output])
+        output = HOST_OUTPUT if machine.triple is None else STATIC_OUTPUT
+        arguments = [model.name, *flags, "--dump-compilation-phases-to=.", *output]
+        run_compiler(path.name, "compilation", arguments, work)
         for file in sorted(work.iterdir()):
             if KEPT.fullmatch(file.name):
                 shutil.move(file, kept / _plain_name(file.name))
         replace_folder(kept, folder)
-
-
-def _host_output(work: Path) -> list[str]:
-    return [f"--iree-hal-dump-executable-files-to={work}", "-o", str(work / "model.vmfb")]
-
-
-def _static_output(work: Path) -> list[str]:
-    return [
-        "--iree-llvmcpu-link-embedded=false",
-        "--iree-llvmcpu-link-static",
-        f"--iree-llvmcpu-static-library-output-path={work / 'kernels.o'}",
-        "--output-format=vm-c",
-        "-o",
-        str(work / "model.c"),
-    ]
 
 
 def _plain_name(name: str) -> str:
@@ -176,8 +170,10 @@ def _plain_name(name: str) -> str:
     return phase[1] if phase else name
 
 
-def run_compiler(model: str, stage: str, arguments: list[str]) -> None:
-    """Run ``iree-compile``; a failure becomes one line with the compiler's first error.
+def run_compiler(model: str, stage: str, arguments: list[str], folder: Path) -> None:
+    """Run ``iree-compile`` in a folder; a failure becomes one line with the compiler's first error.
+
+    Objects carry the source's path as it was given, so it should be given relative.
 
     Raises
     ------
@@ -188,7 +184,7 @@ def run_compiler(model: str, stage: str, arguments: list[str]) -> None:
     """
     compiler_version()
     program = Path(sysconfig.get_path("scripts"), "iree-compile")
-    done = subprocess.run([program, *arguments], capture_output=True, text=True)
+    done = subprocess.run([program, *arguments], cwd=folder, capture_output=True, text=True)
     if done.returncode:
         errors = re.findall(r"error: (.*)", done.stderr) or [f"exit code {done.returncode}"]
         raise ModelError(model, stage, errors[0])

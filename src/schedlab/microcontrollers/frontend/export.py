@@ -85,14 +85,17 @@ def _rescaled(
 
 def _convolution(text: _Text, quantised: QuantLayer, sources: list, shape: tuple) -> str:
     layer, (value, source, zero) = quantised.layer, sources[0]
-    operation = "depthwise_conv2d" if layer.op == "depthwise" else "conv2d"
-    weight, bias = text.constant(quantised.weight, "int8"), text.constant(quantised.bias, "int32")
-    zeros = text.constant(zero, "int8"), text.constant(0, "int8")
     before = layer.kernel // 2
-    after = [  # TOSA wants padding that the stride uses up exactly
+    after = [  # TOSA wants the windows to end where the padded image ends
         (out - 1) * layer.stride + layer.kernel - before - size
         for out, size in zip(shape[1:3], source[1:3], strict=True)
     ]
+    if min(after) < 0:
+        value, source = _cropped(text, value, source, after)
+        after = [0, 0]
+    operation = "depthwise_conv2d" if layer.op == "depthwise" else "conv2d"
+    weight, bias = text.constant(quantised.weight, "int8"), text.constant(quantised.bias, "int32")
+    zeros = text.constant(zero, "int8"), text.constant(0, "int8")
     options = (
         f"acc_type = i32, dilation = array<i64: 1, 1>, stride = array<i64: {layer.stride}, "
         f"{layer.stride}>, pad = array<i64: {before}, {after[0]}, {before}, {after[1]}>"
@@ -105,6 +108,15 @@ def _convolution(text: _Text, quantised: QuantLayer, sources: list, shape: tuple
         f"tosa.{operation} {value}, {weight}, {bias}, {zeros[0]}, {zeros[1]} {{{options}}} : "
         f"({types}) -> {_type(shape, 'i32')}"
     )
+
+
+def _cropped(text: _Text, value: str, source: tuple, excess: list[int]) -> tuple[str, tuple]:
+    """Cut off the last rows and columns, which no window of the convolution reaches."""
+    kept = (1, source[1] + excess[0], source[2] + excess[1], source[3])
+    start, size = text.shape((0, 0, 0, 0)), text.shape(kept)
+    types = f"{_type(source, 'i8')}, !tosa.shape<4>, !tosa.shape<4>"
+    cut = text.add(f"tosa.slice {value}, {start}, {size} : ({types}) -> {_type(kept, 'i8')}")
+    return cut, kept
 
 
 def _dense(text: _Text, quantised: QuantLayer, sources: list, shape: tuple) -> str:

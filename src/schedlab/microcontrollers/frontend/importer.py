@@ -93,7 +93,8 @@ def _lower_tosa(name: str, text: str) -> bytes:
         source, lowered = Path(folder, "model.mlir"), Path(folder, "lowered.mlir")
         source.write_text(text.replace("DOUBLE_ROUND", "SINGLE_ROUND"), encoding="utf-8")
         flags = ["--iree-input-type=tosa", "--compile-to=input", "--mlir-print-debuginfo"]
-        run_compiler(name, "TOSA lowering", [str(source), *flags, "-o", str(lowered)])
+        arguments = [source.name, *flags, "-o", lowered.name]
+        run_compiler(name, "TOSA lowering", arguments, Path(folder))
         return _restore_rounding(lowered.read_text(encoding="utf-8"), twice).encode()
 
 

@@ -51,7 +51,7 @@ NETWORKS = {
     "digits_cnn": (
         Layer("conv", 16, kernel=3),
         Layer("conv", 24, kernel=3, stride=2),
-        Layer("dense", 48),
+        Layer("dense", 32),
         Layer("dense", 10, relu=False),
     ),
     "digits_dscnn": (
@@ -59,8 +59,8 @@ NETWORKS = {
         Layer("depthwise", 16, kernel=3),
         Layer("conv", 24),
         Layer("depthwise", 24, kernel=3, stride=2),
-        Layer("conv", 32),
-        Layer("mean", 32),
+        Layer("conv", 48),
+        Layer("mean", 48),
         Layer("dense", 10, relu=False),
     ),
     "digits_resnet": (

@@ -50,7 +50,8 @@ void machine_exit(void) {
 
 uint32_t machine_count(void) {
   uint32_t value;
-  __asm volatile("csrr %0, minstret" : "=r"(value));
+  __asm volatile(".option push\n .option arch, +zicsr\n csrr %0, minstret\n .option pop"
+                 : "=r"(value));
   return value;
 }
 
