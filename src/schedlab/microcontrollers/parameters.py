@@ -9,6 +9,8 @@ from schedlab.lab.parameters import Parameters, Seeds
 from schedlab.lab.resolve import SchedulerEntry, resolve_all
 from schedlab.microcontrollers.boards import board
 from schedlab.microcontrollers.costs import SETS
+from schedlab.microcontrollers.frontend.networks import NETWORKS
+from schedlab.microcontrollers.frontend.targets import target
 from schedlab.microcontrollers.schedulers import SCHEDULERS
 
 
@@ -159,7 +161,49 @@ class TunerParameters(Scene):
     job_cycles: Annotated[list[NonNegativeFloat], Field(min_length=2)]
 
 
+def check_network(name: str) -> str:
+    """Refuse a name that is no network for the digits."""
+    if name not in NETWORKS:
+        raise ValueError(f"unknown network; allowed are {', '.join(NETWORKS)}")
+    return name
+
+
+def check_target(name: str) -> str:
+    """Refuse a name that is no target of the compiler."""
+    target(name)
+    return name
+
+
+class KernelParameters(Parameters):
+    """Parameters of the notebook that compiles networks and runs their kernels.
+
+    Attributes
+    ----------
+    models
+        Default models, or names from the data catalogue.
+    targets
+        What to compile them for, besides the host that runs them.
+    schedulers
+        Entries as :mod:`schedlab.lab.resolve` reads them, each followed for real.
+    cores
+        Numbers of threads.
+    network, epochs
+        What is trained, quantised and compiled once per seed, and for how long.
+    seeds
+        Each draws an input, an order of the workgroups, and first weights.
+    """
+
+    models: Annotated[list[str], Field(min_length=1)]
+    targets: Annotated[list[Annotated[str, AfterValidator(check_target)]], Field(min_length=1)]
+    schedulers: Schedulers
+    cores: Annotated[list[Cores], Field(min_length=1)]
+    network: Annotated[str, AfterValidator(check_network)]
+    epochs: PositiveInt
+    seeds: Seeds
+
+
 MODELS: dict[str, type[Parameters]] = {
+    "kernels": KernelParameters,
     "schedule": ScheduleParameters,
     "speed_up": SpeedUpParameters,
     "sweeps": SweepParameters,

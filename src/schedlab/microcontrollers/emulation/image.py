@@ -86,10 +86,7 @@ def _float_names(machine: Machine) -> list[str]:
         "__fixsfsi": "__aeabi_f2iz",
         "__floatsisf": "__aeabi_i2f",
         "__floatunsisf": "__aeabi_ui2f",
-        "__muldi3": "__aeabi_lmul",
-        "__ashldi3": "__aeabi_llsl",
-        "__ashrdi3": "__aeabi_lasr",
-        "__lshrdi3": "__aeabi_llsr",
+        "__unordsf2": "__aeabi_fcmpun",
     }
     return [f"-Wl,--defsym={name}={ours}" for name, ours in names.items()]
 

@@ -13,20 +13,14 @@ import pandas as pd
 import torch
 
 from schedlab.microcontrollers.frontend.export import tosa_text, write_onnx
-from schedlab.microcontrollers.frontend.networks import (
-    LEVELS,
-    NETWORKS,
-    Weights,
-    activations,
-    digits,
-    train,
-)
+from schedlab.microcontrollers.frontend.networks import LEVELS, NETWORKS
 from schedlab.microcontrollers.frontend.quantize import (
     QuantNetwork,
     quantize,
     quantize_images,
     run_integers,
 )
+from schedlab.microcontrollers.frontend.training import Weights, activations, digits, train
 
 SEED, EPOCHS = 8, 40
 IN_FLOAT = ("digits_cnn",)  # exported in float32 as well

@@ -1,6 +1,5 @@
 """Run a model workgroup by workgroup on this computer, in any order, on any number of threads."""
 
-import itertools
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,9 +10,7 @@ from schedlab.microcontrollers.frontend.compiler import Compiled
 from schedlab.microcontrollers.frontend.importer import ModelError
 from schedlab.microcontrollers.frontend.kernels import Kernels, aligned
 from schedlab.microcontrollers.frontend.program import Binding, Copy, Dispatch, Fill, Tensor
-
-# Which core runs which workgroups of a dispatch, and in what order: numbers in row-major order.
-Plan = Sequence[Sequence[int]]
+from schedlab.microcontrollers.frontend.queue import HandOut, WorkQueue
 
 
 class HostModel:
@@ -56,7 +53,9 @@ class HostModel:
         """Workgroups of every dispatch."""
         return [len(d.workgroups) for d in self.program.dispatches]
 
-    def run(self, *inputs: np.ndarray, plans: Sequence[Plan] | None = None) -> list[np.ndarray]:
+    def run(
+        self, *inputs: np.ndarray, plans: Sequence[HandOut] | None = None, cores: int = 1
+    ) -> list[np.ndarray]:
         """Return the outputs for the given inputs.
 
         Parameters
@@ -64,37 +63,20 @@ class HostModel:
         inputs
             In the model's shapes and types.
         plans
-            One plan a dispatch; each core is a thread. Without it one core does all in order.
+            How the workgroups of each dispatch are handed out. By default Ariel-ML's greedy queue:
+            whoever is free takes the next one in row-major order.
+        cores
+            Threads that run workgroups, all at once.
 
         Raises
         ------
         ModelError
             If an input or a plan does not fit the model.
         """
-        plans = plans or [[range(n)] for n in self.sizes]
-        self._check_plans(plans)
-        cores = max(len(plan) for plan in plans)
+        plans = plans or [HandOut.greedy(range(n)) for n in self.sizes]
+        self._check_plans(plans, cores)
         with ThreadPoolExecutor(cores) as pool:
-            return self._replay(inputs, lambda i, d: self._run_plan(pool, d, plans[i]))
-
-    def run_greedy(
-        self, *inputs: np.ndarray, cores: int, orders: Sequence[Sequence[int]] | None = None
-    ) -> list[np.ndarray]:
-        """Return the outputs with Ariel-ML's policy: whoever is free takes the next workgroup.
-
-        Parameters
-        ----------
-        inputs
-            In the model's shapes and types.
-        cores
-            Number of threads.
-        orders
-            Per dispatch the order of the queue; row-major without it.
-        """
-        orders = orders or [range(n) for n in self.sizes]
-        self._check_plans([[order] for order in orders])
-        with ThreadPoolExecutor(cores) as pool:
-            return self._replay(inputs, lambda i, d: self._share(pool, cores, d, orders[i]))
+            return self._replay(inputs, lambda i, d: self._share(pool, cores, d, plans[i]))
 
     def workgroup_times(self, *inputs: np.ndarray, repeats: int = 20) -> list[list[int]]:
         """Return nanoseconds per workgroup: of each dispatch, the least over some inferences."""
@@ -111,11 +93,13 @@ class HostModel:
             self._replay(inputs, timed)
         return best
 
-    def _check_plans(self, plans: Sequence[Plan]) -> None:
+    def _check_plans(self, plans: Sequence[HandOut], cores: int) -> None:
         for index, (plan, size) in enumerate(zip(plans, self.sizes, strict=True)):
-            if sorted(itertools.chain.from_iterable(plan)) != list(range(size)):
+            if sorted(plan.workgroups) != list(range(size)):
                 reason = f"dispatch {index} must run each of its {size} workgroups once"
                 raise ModelError(self.name, "execution", reason)
+            if not all(owner < cores for owner in plan.owners):
+                raise ModelError(self.name, "execution", f"dispatch {index} wants a core too many")
 
     def _replay(
         self, inputs: Sequence[np.ndarray], run_dispatch: Callable[[int, Dispatch], None]
@@ -141,33 +125,22 @@ class HostModel:
 
     def _bytes_of(self, tensor: Tensor, value: np.ndarray) -> np.ndarray:
         if value.shape != tensor.shape or value.dtype != tensor.dtype:
-            given, wanted = (f"{v.dtype} {tuple(v.shape)}" for v in (value, np.empty(tensor.shape, tensor.dtype)))
+            given, wanted = f"{value.dtype} {value.shape}", f"{tensor.dtype} {tensor.shape}"
             raise ModelError(self.name, "execution", f"input {given} given, {wanted} wanted")
         return np.ascontiguousarray(value).view(np.uint8).reshape(-1)
 
     def _output(self, tensor: Tensor) -> np.ndarray:
         return self._buffers[tensor.buffer].view(tensor.dtype).reshape(tensor.shape).copy()
 
-    def _run_plan(self, pool: ThreadPoolExecutor, dispatch: Dispatch, plan: Plan) -> None:
-        call, workgroups = self._calls[id(dispatch)], dispatch.workgroups
+    def _share(self, pool: ThreadPoolExecutor, cores: int, dispatch: Dispatch, plan: HandOut) -> None:
+        call, workgroups, queue = self._calls[id(dispatch)], dispatch.workgroups, WorkQueue(plan)
 
-        def core(number: int) -> None:
-            for index in plan[number]:
-                call(workgroups[index], number)
+        def work(core: int) -> None:
+            while chunk := queue.take(core):
+                for number in chunk:
+                    call(workgroups[number], core)
 
-        list(pool.map(core, range(len(plan))))
-
-    def _share(
-        self, pool: ThreadPoolExecutor, cores: int, dispatch: Dispatch, order: Sequence[int]
-    ) -> None:
-        call, workgroups = self._calls[id(dispatch)], dispatch.workgroups
-        queue = iter(order)  # taking from it is one step of the interpreter, so no lock
-
-        def core(number: int) -> None:
-            for index in queue:
-                call(workgroups[index], number)
-
-        list(pool.map(core, range(cores)))
+        list(pool.map(work, range(cores)))
 
 
 def run_reference(compiled: Compiled, *inputs: np.ndarray) -> list[np.ndarray]:

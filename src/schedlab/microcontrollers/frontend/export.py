@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from schedlab.microcontrollers.frontend.networks import IMAGE, Layer, Weights, inputs_of, shapes
+from schedlab.microcontrollers.frontend.networks import IMAGE, Layer, inputs_of, shapes
 from schedlab.microcontrollers.frontend.quantize import QuantLayer, QuantNetwork, Rescale
+from schedlab.microcontrollers.frontend.training import Weights
 
 _TYPES = {np.dtype("int8"): "i8", np.dtype("int32"): "i32"}
 

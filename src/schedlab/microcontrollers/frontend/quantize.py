@@ -10,13 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from schedlab.microcontrollers.frontend.networks import (
-    LEVELS,
-    Layer,
-    Weights,
-    activations,
-    inputs_of,
-)
+from schedlab.microcontrollers.frontend.networks import LEVELS, Layer, inputs_of
+from schedlab.microcontrollers.frontend.training import Weights, activations
 
 ADD_BITS = 20  # spare bits of a sum's operands
 
