@@ -1,1 +1,1 @@
-"""Multi-core inference on microcontrollers: Ariel-ML's greedy queue, its peers, and their bounds."""
+"""Multi-core inference on microcontrollers: Ariel-ML's greedy queue, its peers, their bounds."""

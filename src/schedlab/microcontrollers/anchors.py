@@ -51,7 +51,7 @@ def microtvm_cycles_per_mac() -> float:
 
 
 def paper_latencies() -> pd.DataFrame:
-    """Return the paper's latencies that somebody has filled in: ``board, model, cores, latency_s``."""
+    """Return the paper's latencies that are filled in: ``board, model, cores, latency_s``."""
     rows = [
         {"board": board, "model": model, "cores": 1 + (key == "dual"), "latency_s": value / 1e3}
         for board, models in read("paper_reference")["latency_ms"].items()

@@ -79,7 +79,8 @@ class Board:
     costs
         Operating system.
     job_cycles
-        Cost of one hand-over in the fast engine; None for :attr:`SystemCosts.job`.
+        Constant cost of one hand-over in the fast engine, and no other cost of threads; None to
+        derive both that and the end of a barrier from ``costs``.
     proxy, multicore_disabled
         What to warn about, empty where nothing.
     """
@@ -118,6 +119,11 @@ class Board:
     def job_overhead(self) -> float:
         """Cycles to hand over one job."""
         return self.costs.job if self.job_cycles is None else self.job_cycles
+
+    @property
+    def barrier_overhead(self) -> float:
+        """Cycles until main runs again on the first core that runs out of workgroups."""
+        return self.costs.receive + self.costs.switch if self.job_cycles is None else 0.0
 
     def work(self, dispatch: Dispatch | Layout) -> np.ndarray:
         """Return the cycles of each workgroup, alone on a core of speed 1."""

@@ -143,6 +143,28 @@ def _raid(core: int, owner: Ints, taken: Any, cores: int) -> None:
 
 
 @njit(cache=True)
+def barriers(core: Ints, end: Floats, steps: Ints, cores: int) -> tuple[Floats, Floats]:
+    """Return when each dispatch's last workgroup ends, and when its first core has run out.
+
+    Parameters
+    ----------
+    core, end
+        Of all workgroups.
+    steps
+        Dispatch ``d`` has the workgroups ``steps[d]`` to ``steps[d + 1]``.
+    cores
+        Number of cores.
+    """
+    last, first_out = np.empty(steps.size - 1), np.empty(steps.size - 1)
+    for d in range(steps.size - 1):
+        done = np.zeros(cores)
+        for job in range(steps[d], steps[d + 1]):
+            done[core[job]] = max(done[core[job]], end[job])
+        last[d], first_out[d] = done.max(), done.min()
+    return last, first_out
+
+
+@njit(cache=True)
 def play_all(
     work: Floats,
     steps: Ints,

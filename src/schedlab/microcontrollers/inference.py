@@ -86,8 +86,9 @@ def infer(model: Model, board: Board, scheduler: Any) -> Inference:
     """Run a model under a scheduler with the fast engine.
 
     Latency is ``o_inv + sum over dispatches of (o_disp + fills + makespan)``: every dispatch ends
-    with a barrier. A scheduler with ``concurrent = True`` gets the dispatches of a concurrent
-    group as one. Schedulers that only have ``assign`` have every schedule checked.
+    with a barrier, which main passes once it runs again, on the first core that runs out. A
+    scheduler with ``concurrent = True`` gets the dispatches of a concurrent group as one.
+    Schedulers that only have ``assign`` have every schedule checked.
 
     Parameters
     ----------
@@ -108,7 +109,9 @@ def infer(model: Model, board: Board, scheduler: Any) -> Inference:
         )
     layout = model.side_by_side if getattr(scheduler, "concurrent", False) else model.in_order
     run = _play_decisions if hasattr(scheduler, "decide") else _follow_schedules
-    core, start, end = run(layout, board, scheduler)
+    core, start, end, inline = run(layout, board, scheduler)
+    last, first_out = fluid.barriers(core, end, layout.offsets, board.cores)
+    main_is_back = np.where(inline | (first_out == 0), 0, first_out + board.barrier_overhead)
     return Inference(
         model=model,
         board=board,
@@ -117,7 +120,7 @@ def infer(model: Model, board: Board, scheduler: Any) -> Inference:
         start=start,
         end=end,
         serial=serial_cycles(layout, board),
-        spans=np.maximum.reduceat(end, layout.offsets[:-1]),
+        spans=np.maximum(last, main_is_back),
         before=board.costs.inference,
     )
 
@@ -131,7 +134,7 @@ def _play_decisions(layout: Layout, board: Board, scheduler: Any) -> Sequence[np
     orders, bounds, owners = zip(*pieces, strict=True)
     chunks = np.zeros(len(owners) + 1, dtype=np.int64)
     np.cumsum([owner.size for owner in owners], out=chunks[1:])
-    return fluid.play_all(
+    played = fluid.play_all(
         board.work(layout),
         layout.offsets,
         np.concatenate(orders),
@@ -143,6 +146,7 @@ def _play_decisions(layout: Layout, board: Board, scheduler: Any) -> Sequence[np
         float(board.beta),
         np.array([raid(board, decision) for decision in decisions]),
     )
+    return *played, np.array([decision.inline for decision in decisions])
 
 
 def _follow_schedules(layout: Layout, board: Board, scheduler: Any) -> Sequence[np.ndarray]:
@@ -152,7 +156,8 @@ def _follow_schedules(layout: Layout, board: Board, scheduler: Any) -> Sequence[
         check(schedule, step, board)
         by_id = np.argsort(schedule.workgroups)
         rows.append([a[by_id] for a in (schedule.core, schedule.start, schedule.end)])
-    return [np.concatenate(column) for column in zip(*rows, strict=True)]
+    core, start, end = (np.concatenate(column) for column in zip(*rows, strict=True))
+    return core, start, end, np.zeros(len(rows), dtype=bool)
 
 
 def serial_cycles(layout: Layout, board: Board) -> np.ndarray:

@@ -8,23 +8,25 @@ import pandas as pd
 from schedlab.lab.claims import CannotTell, Claim, Tables
 from schedlab.microcontrollers.claims.estimators import PREDICTED, THEORY, of
 from schedlab.microcontrollers.claims.labels import ARIEL, EFT, GUIDED, STATIC
+from schedlab.microcontrollers.costs import NETWORKS
 
 HALF = "slow == 0.5"
 FOUR = "cores == 4"
 
 
-def sweep_claims() -> list[Claim]:
-    """Return the claims of the sweeps."""
+def sweep_claims(counts: str) -> list[Claim]:
+    """Return the claims of the sweeps, over the networks of a set of counts."""
+    which = NETWORKS[counts]
     return [
         _unequal(
             "unequal-static",
-            "Halves of the work gain nothing once one core has half the speed",
+            f"Halves of the work gain nothing once one core has half the speed ({which})",
             of("unequal", "speed_up", "max", f"scheduler == '{STATIC}' and {HALF}"),
             holds_to=1.05,
         ),
         _unequal(
             "unequal-fifo-low",
-            "Ariel's queue gains at least 1.15 with a second core of half the speed",
+            f"Ariel's queue gains at least 1.15 with a second core of half the speed ({which})",
             of("unequal", "speed_up", "min", f"scheduler == '{ARIEL}' and {HALF}"),
             holds_from=1.15,
         ),
@@ -36,12 +38,12 @@ def sweep_claims() -> list[Claim]:
         ),
         Claim(
             id="microcontrollers/four-cores-low",
-            sentence="Near-equal tiles alone bring every network to 3.15 on four cores",
+            sentence=f"Near-equal tiles alone bring every network to 3.15 on four cores ({which})",
             source=PREDICTED,
             estimator=of("cores", "tiles", "min", FOUR),
             unit="times",
             holds_from=3.15,
-            figure="cores",
+            figure="networks",
         ),
         Claim(
             id="microcontrollers/amdahl",
@@ -50,7 +52,7 @@ def sweep_claims() -> list[Claim]:
             estimator=of("cores", "amdahl", "max"),
             unit="of the law's",
             holds_to=1.0 + 1e-9,
-            figure="cores",
+            figure="networks",
         ),
         Claim(
             id="microcontrollers/overhead-monotone",
@@ -59,7 +61,7 @@ def sweep_claims() -> list[Claim]:
             estimator=steepest_rise,
             unit="times",
             holds_to=0.0,
-            figure="overhead",
+            figure="schedulers",
         ),
         Claim(
             id="microcontrollers/break-even",
@@ -70,7 +72,7 @@ def sweep_claims() -> list[Claim]:
             unit="mean workgroups",
             holds_from=0.7,
             holds_to=1.1,
-            figure="overhead",
+            figure="schedulers",
         ),
         Claim(
             id="microcontrollers/chunks-help",
@@ -80,7 +82,7 @@ def sweep_claims() -> list[Claim]:
             unit="relative",
             holds_from=0.0,
             null=0.0,
-            figure="overhead",
+            figure="schedulers",
         ),
     ]
 
@@ -92,7 +94,7 @@ def _unequal(name: str, sentence: str, estimator: object, **limits: float) -> Cl
         source=PREDICTED,
         estimator=estimator,
         unit="relative" if name.endswith("eft") else "times",
-        figure="unequal",
+        figure="schedulers",
         **limits,
     )
 

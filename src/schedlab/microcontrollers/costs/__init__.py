@@ -15,6 +15,8 @@ from schedlab.microcontrollers.model import Dispatch, Model
 OWN = "own"
 CATALOGUED = "iree38-workgroup-costs"
 SETS = (OWN, CATALOGUED)
+NETWORKS = {OWN: "digits networks", CATALOGUED: "MLPerf Tiny, LeNet-5, MCUNet"}
+"""What the networks of each set are, in words."""
 FILL_BYTES = 4  # that one instruction of a fill writes, where the fill was not measured
 
 TITLES = {

@@ -46,7 +46,7 @@ def busiest_window(run: Inference) -> tuple[float, float]:
     rows = table[table["step"] == table["step"].mode()[0]]
     shown = rows.iloc[: 3 * run.board.cores]
     margin = 0.15 * (shown["end"].max() - shown["start"].min())
-    return shown["start"].min() - margin, shown["end"].max() + margin
+    return max(0.0, shown["start"].min() - margin), shown["end"].max() + margin
 
 
 def schedules(parameters: ScheduleParameters) -> dict[str, Inference]:

@@ -83,7 +83,11 @@ def _gridded(scene: dict[str, Any]) -> Iterator[tuple[Model, Board, Model]]:
 
 
 def memory_fit(parameters: TunerParameters, boards: list[str]) -> pd.DataFrame:
-    """Return one row per network and board: parts of flash and RAM in KiB, and ``fits``."""
+    """Return one row per network and board.
+
+    Columns: parts of flash and RAM in KiB; ``flash_share`` and ``ram_share``, what all of them
+    fill of what the board has; ``fits``.
+    """
     rows = []
     for model, on in pairs(parameters.counts, boards):
         need = footprint(model, on)
@@ -95,8 +99,8 @@ def memory_fit(parameters: TunerParameters, boards: list[str]) -> pd.DataFrame:
             "stacks and slots": need.main_stack + need.worker_stacks + need.slots,
         }
         kib = {name: size / 1024 for name, size in parts.items()}
-        room = {"flash_kib": on.flash_bytes / 1024, "sram_kib": on.sram_bytes / 1024}
-        rows.append({**names(model, on), **kib, **room, "fits": need.fits})
+        filled = {"flash_share": need.flash / on.flash_bytes, "ram_share": need.ram / on.sram_bytes}
+        rows.append({**names(model, on), **kib, **filled, "fits": need.fits})
     return pd.DataFrame(rows)
 
 

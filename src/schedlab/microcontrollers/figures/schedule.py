@@ -39,9 +39,9 @@ def gantt(runs: Mapping[str, Inference]) -> Figure:
         )
         axes.axvline(1e3 * run.latency_s, color=INK, linewidth=1)
         axes.set(yticks=range(run.board.cores), xlim=(0, 1.03e3 * longest))
+        axes.set_ylim(run.board.cores - 0.5, -0.5)
         axes.set_title(f"{label}: {1e3 * run.latency_s:.2f} ms", fontsize=9.5)
         axes.set_ylabel("core", fontsize=9)
-        axes.invert_yaxis()
         axes.grid(visible=False)
     panels[-1, 0].set_xlabel("time since the inference began (ms)")
     return figure
@@ -65,6 +65,8 @@ def threads(segments: pd.DataFrame, clock_hz: float, *, begin: float, end: float
     in_us = 1e6 / clock_hz
     for colour, doing in zip(PALETTE, DOING, strict=False):
         part = shown[shown["doing"] == doing]
+        if part.empty:
+            continue
         left = part["start"].clip(lower=begin)
         width = part["end"].clip(upper=end) - left
         axes.barh(
@@ -72,10 +74,10 @@ def threads(segments: pd.DataFrame, clock_hz: float, *, begin: float, end: float
             label=doing, edgecolor="white" if doing == "workgroup" else colour, linewidth=0.3,
         )  # fmt: skip
         if doing == "workgroup":
-            for row, x, w in zip(part.itertuples(), left, width, strict=True):
-                if w > 0.08 * (end - begin):
-                    middle = (x - begin + w / 2) * in_us
-                    axes.text(middle, row.core, row.thread, color="white", ha="center", va="center")
+            whole = part[(part["start"] >= begin) & (part["end"] <= end)]
+            for row in whole.itertuples():
+                middle = ((row.start + row.end) / 2 - begin) * in_us
+                axes.text(middle, row.core, row.thread, color="white", ha="center", va="center")
     axes.set(yticks=rows, ylabel="core", xlabel=f"time (µs), from {begin * in_us / 1e3:.2f} ms on")
     axes.set_xlim(0, (end - begin) * in_us)
     axes.invert_yaxis()

@@ -1,50 +1,54 @@
-"""Speed-up against the cost of a hand-over, the number of cores, and their speeds."""
+"""Speed-up against contention, the number of cores, the cost of a hand-over, and unequal cores."""
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from schedlab.lab.figures import GREY, Look, canvas, curve, legend, reference
+from schedlab.lab.figures import GREY, canvas, curve, legend, reference
 
 
-def overhead(table: pd.DataFrame) -> Figure:
-    """Draw speed-up on two cores against the cost of a hand-over, a line per scheduler."""
-    means = _over_networks(table, ["scheduler", "overhead"], "speed_up")
-    figure, axes = canvas(height=4.6)
-    curve(axes, means, x="overhead", y="speed_up", hue="scheduler")
-    axes.set_xscale("symlog", linthresh=0.03)
-    axes.set(xlabel="cost of a hand-over (mean workgroups)", ylabel="speed-up (times)")
-    reference(axes, 1.0, "one core")
+def contention_and_cores(contention: pd.DataFrame, cores: pd.DataFrame, published: float) -> Figure:
+    """Draw Ariel's speed-up against contention on two cores, and against equal cores, per network.
+
+    Parameters
+    ----------
+    contention, cores
+        Tables of :mod:`schedlab.microcontrollers.experiment.sweeps`, of one board.
+    published
+        The paper's figure for two cores, drawn as a line.
+    """
+    figure, (left, right) = canvas(1, 2, height=4.2)
+    curve(left, contention, x="beta", y="speed_up", hue="model")
+    reference(left, published, f"published {published:g}")
+    left.set(xlabel="contention β", ylabel="speed-up (times)", title="two cores")
+    curve(right, cores, x="cores", y="tiles", hue="model")
+    counts = sorted(cores["cores"].unique())
+    right.plot(counts, counts, color=GREY, linewidth=1, linestyle=":")
+    right.set(xlabel="equal cores", xticks=counts, title="tiles alone")
     legend(figure, columns=3)
     return figure
 
 
-def cores(table: pd.DataFrame) -> Figure:
-    """Draw Ariel's speed-up against equal cores, tiles alone and with all costs, per network."""
-    figure, panels = canvas(1, 2, height=4.4, sharey=True)
-    titles = {"tiles": "near-equal tiles alone", "speed_up": "with overhead and contention"}
-    for axes, (column, title) in zip(panels, titles.items(), strict=True):
-        curve(axes, table, x="cores", y=column, hue="model")
-        counts = sorted(table["cores"].unique())
-        axes.plot(counts, counts, color=GREY, linewidth=1, linestyle=":")
-        axes.set(xlabel="cores", title=title, xticks=counts, ylim=(0.8, max(counts)))
-    panels[0].set_ylabel("speed-up (times)")
+def overhead_and_speeds(overhead: pd.DataFrame, unequal: pd.DataFrame) -> Figure:
+    """Draw speed-up against the cost of a hand-over and the second core's speed, per scheduler.
+
+    Parameters
+    ----------
+    overhead, unequal
+        Tables of :mod:`schedlab.microcontrollers.experiment.sweeps`; networks and boards are
+        averaged within each seed.
+    """
+    figure, (left, right) = canvas(1, 2, height=4.4, sharey=True)
+    curve(left, _over_networks(overhead, "overhead"), x="overhead", y="speed_up", hue="scheduler")
+    left.set(xlabel="hand-over (mean workgroups)", ylabel="speed-up (times)", title="equal cores")
+    curve(right, _over_networks(unequal, "slow"), x="slow", y="speed_up", hue="scheduler")
+    speeds = sorted(unequal["slow"].unique())
+    right.plot(speeds, [1 + speed for speed in speeds], color=GREY, linewidth=1, linestyle=":")
+    right.set(xlabel="speed of the second core", title="unequal cores")
+    for axes in (left, right):
+        reference(axes, 1.0, "one core")
     legend(figure, columns=3)
     return figure
 
 
-def unequal(table: pd.DataFrame, looks: dict[str, Look] | None = None) -> Figure:
-    """Draw speed-up over the fast core alone against the second core's speed, per scheduler."""
-    means = _over_networks(table, ["scheduler", "slow"], "speed_up")
-    figure, axes = canvas(height=4.6)
-    curve(axes, means, x="slow", y="speed_up", hue="scheduler", looks=looks)
-    speeds = sorted(table["slow"].unique())
-    axes.plot(speeds, [1 + s for s in speeds], color=GREY, linewidth=1, linestyle=":")
-    axes.set(xlabel="speed of the second core", ylabel="speed-up over the fast core alone (times)")
-    reference(axes, 1.0, "one core")
-    legend(figure, columns=3)
-    return figure
-
-
-def _over_networks(table: pd.DataFrame, by: list[str], value: str) -> pd.DataFrame:
-    """Return the mean over networks and boards within each seed."""
-    return table.groupby([*by, "seed"], sort=False)[value].mean().reset_index()
+def _over_networks(table: pd.DataFrame, by: str) -> pd.DataFrame:
+    return table.groupby(["scheduler", by, "seed"], sort=False)["speed_up"].mean().reset_index()

@@ -1,92 +1,48 @@
-"""When a coarser grid pays, what tuning brings, what fits in memory, and the cache before flash."""
+"""When a coarser grid pays, and what fits in memory."""
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from schedlab.lab.figures import GREY, INK, PALETTE, bars, canvas, curve, legend, reference
-
-FLASH = ("weights", "kernels", "firmware")
-RAM = ("tensors", "stacks and slots")
+from schedlab.lab.figures import canvas, curve, legend, reference
 
 
 def crossover(table: pd.DataFrame) -> Figure:
     """Draw latency over the default grid's against the cost of a hand-over, a line per network."""
     rows = table[table["grid"] != "default"]
-    per_network = rows.groupby(["model", "job_cycles", "seed"], sort=False)["over_default"].mean()
-    shown = (100 * per_network).rename("percent").reset_index()
-    figure, axes = canvas(height=4.4)
+    means = rows.groupby(["model", "job_cycles", "seed"], sort=False)["over_default"].mean()
+    shown = (100 * means).rename("percent").reset_index()
+    figure, axes = canvas(height=4.0)
     curve(axes, shown, x="job_cycles", y="percent", hue="model")
     axes.set_xscale("symlog", linthresh=250)
+    axes.set_xlabel("cost of a hand-over (cycles)")
+    axes.set_ylabel("latency of the coarser grid,\nagainst the default grid (%)")
     reference(axes, 0.0, "default grid")
-    axes.set(
-        xlabel="cost of a hand-over (cycles)",
-        ylabel="latency of the coarser grid,\nagainst default (%)",
-    )
     legend(figure, columns=3)
     return figure
-
-
-def gains(table: pd.DataFrame) -> Figure:
-    """Draw what the best candidate saves against Ariel's queue with the default grid."""
-    rows = table.assign(
-        where=table["model"] + " · " + table["board"], percent=100 * table["gain"], seed=0
-    )
-    figure, axes = canvas(height=0.9 + 0.36 * len(rows))
-    bars(axes, rows, category="where", value="percent", looks=_plain(rows["where"]))
-    for k, row in enumerate(rows.itertuples()):
-        axes.text(
-            row.percent, k, f"  {row.scheduler}, {row.grid}", va="center", fontsize=8, color=GREY
-        )
-    axes.set_xlim(0, 1.6 * max(rows["percent"].max(), 1))
-    axes.set_xlabel("latency saved against Ariel's queue with the default grid (%)")
-    return figure
-
-
-def _plain(labels: pd.Series) -> dict:
-    from schedlab.lab.figures import Look
-
-    return {label: Look(PALETTE[0], "o", "-", "") for label in labels}
 
 
 def memory(table: pd.DataFrame) -> Figure:
-    """Draw flash and RAM of every network on every board, stacked, with what the board has."""
-    rows = table.assign(where=table["model"] + " · " + table["board"])
-    figure, panels = canvas(1, 2, height=1.5 + 0.24 * len(rows), sharey=True)
-    _stack(panels[0], rows, FLASH, "flash_kib", PALETTE)
-    _stack(panels[1], rows, RAM, "sram_kib", PALETTE[3:])
-    panels[0].set_yticks(range(len(rows)), rows["where"], fontsize=7.5)
-    panels[0].invert_yaxis()
-    panels[0].set_xlabel("flash (KiB)")
-    panels[1].set_xlabel("RAM (KiB)")
-    legend(figure, columns=3)
+    """Draw the share of flash and RAM that each network fills on each board; red does not fit."""
+    networks, boards = table["model"].nunique(), table["board"].nunique()
+    figure, panels = canvas(1, 2, height=1.0 + 0.3 * max(networks, boards), sharey=True)
+    _shares(panels[0], table, "flash_share", "flash filled (%)")
+    _shares(panels[1], table, "ram_share", "RAM filled (%)")
     return figure
 
 
-def _stack(
-    axes: Axes, rows: pd.DataFrame, parts: tuple[str, ...], room: str, colours: tuple[str, ...]
-) -> None:
-    left = np.zeros(len(rows))
-    for colour, part in zip(colours, parts, strict=False):
-        axes.barh(range(len(rows)), rows[part], left=left, color=colour, label=part, height=0.7)
-        left += rows[part].to_numpy()
-    axes.plot(rows[room], range(len(rows)), "|", color=INK, markersize=7, label="the board has")
-    axes.set_xscale("log", base=2)
-    axes.set_xlim(16, 1.3 * rows[room].max())
-    axes.tick_params(axis="y", length=0)
-    axes.grid(visible=True, axis="x")
-    axes.grid(visible=False, axis="y")
-
-
-def cliff(table: pd.DataFrame) -> Figure:
-    """Draw cycles per multiply-accumulate, measured by others and modelled, for each network."""
-    figure, axes = canvas(height=3.6)
-    for k, (board, part) in enumerate(table.groupby("board", sort=False)):
-        axes.plot(part["network"], part["cycles_per_mac"], "os"[k % 2], color=PALETTE[k],
-                  label=f"{board}, measured")  # fmt: skip
-        axes.plot(part["network"], part["modelled"], color=PALETTE[k], linewidth=1,
-                  linestyle="--", label=f"{board}, model")  # fmt: skip
-    axes.set(ylabel="cycles per multiply-accumulate", ylim=(0, None))
-    legend(figure, columns=2)
-    return figure
+def _shares(axes: Axes, table: pd.DataFrame, column: str, title: str) -> None:
+    order = {"index": table["model"].unique(), "columns": table["board"].unique()}
+    cells = table.pivot_table(index="model", columns="board", values=column)
+    grid = 100 * cells.reindex(**order)
+    axes.imshow(grid.clip(upper=100), cmap="Blues", vmin=0, vmax=130, aspect="auto")
+    for (row, at), share in np.ndenumerate(grid.to_numpy()):
+        if np.isfinite(share):
+            colour = "black" if share <= 100 else "#b00020"
+            axes.text(at, row, f"{share:.0f}", ha="center", va="center", color=colour, fontsize=8)
+    axes.set_xticks(range(grid.shape[1]), grid.columns, rotation=40, ha="right", fontsize=8)
+    axes.set_yticks(range(grid.shape[0]), grid.index, fontsize=8.5)
+    axes.set_title(title, fontsize=10)
+    axes.tick_params(length=0)
+    axes.grid(visible=False)
