@@ -19,6 +19,8 @@ from schedlab.microcontrollers.frontend.program import (
     Program,
 )
 
+FLAGS = "-std=c11 -O2 -Wall -ffreestanding -fno-builtin -nostdlib"
+
 
 def build(
     compiled: Compiled, machine: Machine, inputs: np.ndarray, expected: np.ndarray, folder: Path
@@ -61,7 +63,7 @@ def _link(compiled: Compiled, machine: Machine, folder: Path, image: Path) -> No
     command = [
         machine.compiler,
         *machine.compiler_flags.split(),
-        *f"-std=c11 -O2 -Wall -ffreestanding -fno-builtin -nostdlib -DCORES={machine.cores}".split(),
+        *f"{FLAGS} -DCORES={machine.cores}".split(),
         *("-isystem", "/usr/lib/picolibc/riscv64-unknown-elf/include"),
         *("main.c", machine.source, "program.c", str(compiled.kernels), "-Timage.ld"),
         f"-Wl,--defsym=ORIGIN_OF_RAM={machine.origin:#x},--gc-sections,--no-warn-mismatch",
@@ -70,7 +72,9 @@ def _link(compiled: Compiled, machine: Machine, folder: Path, image: Path) -> No
     ]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if done.returncode:
-        errors = [line for line in done.stderr.splitlines() if "error" in line or "undefined" in line]
+        errors = [
+            line for line in done.stderr.splitlines() if "error" in line or "undefined" in line
+        ]
         raise ModelError(compiled.model, f"linking for {machine.name}", (errors or ["?"])[0])
 
 
@@ -97,7 +101,9 @@ def _program_text(
     given, made = program.inputs[0], program.outputs[0]
     buffers = {given.buffer: given.size, made.buffer: made.size, **program.transients}
     lines = ['#include "kernels.h"', *[_blob_text(name) for name in blobs]]
-    lines += [f"static uint8_t {n}[{size}] __attribute__((aligned(64)));" for n, size in buffers.items()]
+    lines += [
+        f"static uint8_t {n}[{size}] __attribute__((aligned(64)));" for n, size in buffers.items()
+    ]
     lines += [f"extern const void *{query}(uint32_t, const void *);"]
     lines += ["static const environment_t environment;"]
     lines += [f"const library_t *kernel_library(void) {{ return {query}(6, &environment); }}"]

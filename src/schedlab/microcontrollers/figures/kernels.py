@@ -18,6 +18,8 @@ def grids(table: pd.DataFrame) -> Figure:
         Of :func:`schedlab.microcontrollers.experiment.kernels.graphs`.
     """
     models, targets = table["model"].unique(), table["target"].unique()
+    top = table["workgroups"].max()
+    ticks = [4**k for k in range(10) if 4**k <= 2 * top]
     figure, panels = canvas(height=0.9 + 1.15 * len(models), rows=len(models))
     for axes, model in zip(np.atleast_1d(panels).flat, models, strict=True):
         for k, target in enumerate(targets):
@@ -25,8 +27,8 @@ def grids(table: pd.DataFrame) -> Figure:
             places = rows["dispatch"] + 1 + 0.16 * (k - (len(targets) - 1) / 2)
             style = {"color": PALETTE[k], "marker": MARKERS[k], "linestyle": "none"}
             axes.plot(places, rows["workgroups"], label=target, **style)
-        axes.set(ylabel="workgroups", ylim=(0.7, 40), yscale="log")
-        axes.set_yticks([1, 4, 16], ["1", "4", "16"])
+        axes.set(ylabel="workgroups", ylim=(0.7, 2 * top), yscale="log")
+        axes.set_yticks(ticks, map(str, ticks))
         axes.minorticks_off()
         axes.set_xticks(range(1, rows["dispatch"].max() + 2))
         axes.set_title(model, fontsize=9, loc="left")

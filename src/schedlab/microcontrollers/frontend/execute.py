@@ -132,7 +132,9 @@ class HostModel:
     def _output(self, tensor: Tensor) -> np.ndarray:
         return self._buffers[tensor.buffer].view(tensor.dtype).reshape(tensor.shape).copy()
 
-    def _share(self, pool: ThreadPoolExecutor, cores: int, dispatch: Dispatch, plan: HandOut) -> None:
+    def _share(
+        self, pool: ThreadPoolExecutor, cores: int, dispatch: Dispatch, plan: HandOut
+    ) -> None:
         call, workgroups, queue = self._calls[id(dispatch)], dispatch.workgroups, WorkQueue(plan)
 
         def work(core: int) -> None:

@@ -1,6 +1,7 @@
 """Write a network as a model file: quantised as TOSA text, in float as ONNX."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -121,7 +122,7 @@ def _cropped(text: _Text, value: str, source: tuple, excess: list[int]) -> tuple
 
 
 def _dense(text: _Text, quantised: QuantLayer, sources: list, shape: tuple) -> str:
-    """A dense layer as a 1x1 convolution over one pixel, which is what TFLite models become."""
+    """Add a dense layer as a 1x1 convolution over one pixel, as TFLite models have it."""
     value, source, zero = sources[0]
     flat = (1, 1, 1, int(np.prod(source)))
     if flat != source:
@@ -189,7 +190,9 @@ def write_onnx(layers: tuple[Layer, ...], weights: Weights, path: Path) -> Path:
     return path
 
 
-def _onnx_nodes(helper: object, layer: Layer, index: int, taken: list[str], names: list[str]):
+def _onnx_nodes(
+    helper: Any, layer: Layer, index: int, taken: list[str], names: list[str]
+) -> list[Any]:
     """Return the nodes of one layer; ONNX convolves channels first, so it transposes around."""
     out = f"value{index}"
     raw = f"raw{index}" if layer.relu else out

@@ -10,7 +10,7 @@ from schedlab.microcontrollers.frontend.program import Barrier, Dispatch, Fill, 
 
 _NAME = re.compile(r".*?_dispatch_\d+_(?P<op>[a-z_]+?)_(?P<extents>\d+(?:x\d+)*)_?x?[if]\d")
 _CONFIG = re.compile(r"^(#config\d*) = #iree_cpu\.lowering_config<(.*)>$", re.M)
-_EXPORT = re.compile(r"hal\.executable\.export public @(\w+)")
+_EXPORT = re.compile(r'hal\.executable\.export public @"?([^"\s]+)')
 
 
 def dispatch_graph(compiled: Compiled) -> dict[str, Any]:

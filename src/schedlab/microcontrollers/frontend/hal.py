@@ -21,7 +21,7 @@ _INTEGER = re.compile(r"(%[\w-]+) = arith\.constant (-?\d+) : (\w+)")
 _COMMAND = re.compile(r"hal\.command_buffer\.(\w+)<%\w+ : .*?(?=\n    \S)", re.S)
 _BINDING = re.compile(r"\((%[\w-]+) : [^)]*\)\[(%[\w-]+), (%[\w-]+)\]")
 _PLACE = re.compile(r"(\w+)\((%[\w-]+) : [^)]*\)\[(%[\w-]+)(?:, (%[\w-]+))?\]")
-_STREAM_NAME = re.compile(r"stream\.cmd\.dispatch @\w+(?:::@\w+)*::@(\w+)")
+_STREAM_NAME = re.compile(r'stream\.cmd\.dispatch @[^\s({]*::@"?([^"\s({]+)')
 
 
 def read_program(hal: str, stream: str) -> Program:
@@ -46,7 +46,9 @@ def read_program(hal: str, stream: str) -> Program:
     inputs, outputs, transients, table = _entry_buffers(entry)
     constants = _constants(hal, functions)
     names = _STREAM_NAME.findall(stream)
-    commands = tuple(_commands(recording, table, constants, names))
+    commands = tuple(_commands(recording, table, names))
+    if len(names) != sum(isinstance(command, Dispatch) for command in commands):
+        raise ValueError(f"{len(names)} kernels are named, but not as many are called")
     return Program(commands, inputs, outputs, transients, constants)
 
 
@@ -116,9 +118,7 @@ def _constants(hal: str, functions: list[str]) -> dict[str, bytes]:
     return found
 
 
-def _commands(
-    recording: str, table: list[str], constants: dict[str, bytes], names: list[str]
-) -> list[Command]:
+def _commands(recording: str, table: list[str], names: list[str]) -> list[Command]:
     numbers = _Numbers(recording)
     loads = dict(re.findall(r"(%\S+) = util\.global\.load \w*\s?(@\S+) : !hal\.buffer", recording))
     remaining = iter(names)

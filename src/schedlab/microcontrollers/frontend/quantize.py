@@ -110,7 +110,7 @@ def quantize(layers: tuple[Layer, ...], weights: Weights, images: np.ndarray) ->
 def _activation_scale(values: np.ndarray) -> Scale:
     low, high = min(float(values.min()), 0.0), float(values.max())
     scale = (high - low) / 255
-    return Scale(scale, int(round(-128 - low / scale)))
+    return Scale(scale, round(-128 - low / scale))
 
 
 def _quantize_layer(
