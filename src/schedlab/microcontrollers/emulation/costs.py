@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from schedlab.lab.files import write_text
 from schedlab.microcontrollers.emulation.machines import MACHINES
-from schedlab.microcontrollers.emulation.run import count
+from schedlab.microcontrollers.emulation.run import count, run_on_two_cores
 from schedlab.microcontrollers.frontend.compiler import compile_model, compiler_version
 from schedlab.microcontrollers.frontend.digits import SHIPPED, shipped_model, test_inputs
 from schedlab.microcontrollers.frontend.execute import HostModel
@@ -23,6 +23,7 @@ from schedlab.microcontrollers.frontend.graph import dispatch_graph
 from schedlab.microcontrollers.frontend.targets import COMMON
 
 COUNTERS = {m.target: m.name for m in MACHINES.values() if m.cores == 1}
+INFERENCES = 100
 GRIDS = ("default", "threads=2", "threads=4", "distribution=16", "none")
 
 
@@ -68,6 +69,22 @@ def host_output(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return value, model.run(value)[0]
 
 
+def two_core_runs(name: str) -> list[dict[str, Any]]:
+    """Return, per machine with two cores, how many of a hundred digits gave a wrong output."""
+    model = HostModel(compile_model(shipped_model(name)))
+    inputs = test_inputs(model.program.inputs[0].dtype)[:INFERENCES]
+    expected = np.stack([model.run(value[None])[0] for value in inputs])
+    found = []
+    for machine in MACHINES.values():
+        if machine.cores == 2:
+            compiled = compile_model(shipped_model(name), machine.target)
+            run = run_on_two_cores(compiled, machine.name, inputs, expected)
+            both = min(run.jobs) > 0
+            entry = {"model": name, "machine": machine.name, "inferences": run.inferences}
+            found.append({**entry, "wrong": run.wrong, "both_cores_worked": both})
+    return found
+
+
 def measure_all() -> dict[str, Any]:
     """Return the counts of all default models, targets and grids in the form ``costs`` reads."""
     jobs = [(n, t, g) for n in SHIPPED for t in COUNTERS for g in GRIDS]
@@ -91,6 +108,9 @@ def measure_all() -> dict[str, Any]:
             "runtime": f"iree-base-runtime=={version('iree-base-runtime')}",
             "flags": list(COMMON),
         },
+        "two_cores": [
+            run for name in tqdm(SHIPPED, desc="two cores") for run in two_core_runs(name)
+        ],
         "models": models,
     }
 
