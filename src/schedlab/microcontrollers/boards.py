@@ -127,7 +127,9 @@ class Board:
 
     def work(self, dispatch: Dispatch | Layout) -> np.ndarray:
         """Return the cycles of each workgroup, alone on a core of speed 1."""
-        outgrown = np.greater(dispatch.weight_bytes, self.xip_cache_bytes or np.inf)
+        if not self.xip_kappa or not self.xip_cache_bytes:
+            return dispatch.instructions * self.cpi
+        outgrown = np.greater(dispatch.weight_bytes, self.xip_cache_bytes)
         return dispatch.instructions * self.cpi * (1 + self.xip_kappa * outgrown)
 
     def with_cores(self, cores: int) -> "Board":

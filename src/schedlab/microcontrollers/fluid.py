@@ -143,8 +143,13 @@ def _raid(core: int, owner: Ints, taken: Any, cores: int) -> None:
 
 
 @njit(cache=True)
-def barriers(core: Ints, end: Floats, steps: Ints, cores: int) -> tuple[Floats, Floats]:
-    """Return when each dispatch's last workgroup ends, and when its first core has run out.
+def barriers(
+    core: Ints, end: Floats, steps: Ints, inline: Any, cores: int, back: float
+) -> Floats:
+    """Return when each dispatch's barrier is passed.
+
+    Main passes it once the last workgroup has ended and main runs again, on the first core that
+    has run out of workgroups; a core that had none was main's all along.
 
     Parameters
     ----------
@@ -152,16 +157,23 @@ def barriers(core: Ints, end: Floats, steps: Ints, cores: int) -> tuple[Floats, 
         Of all workgroups.
     steps
         Dispatch ``d`` has the workgroups ``steps[d]`` to ``steps[d + 1]``.
+    inline
+        Of each dispatch: whether main runs the workgroups itself.
     cores
         Number of cores.
+    back
+        Cycles until main runs again.
     """
-    last, first_out = np.empty(steps.size - 1), np.empty(steps.size - 1)
+    passed = np.empty(steps.size - 1)
+    done = np.empty(cores)
     for d in range(steps.size - 1):
-        done = np.zeros(cores)
+        done[:] = 0.0
         for job in range(steps[d], steps[d + 1]):
             done[core[job]] = max(done[core[job]], end[job])
-        last[d], first_out[d] = done.max(), done.min()
-    return last, first_out
+        first = done.min()
+        waits = not inline[d] and first > 0.0
+        passed[d] = max(done.max(), first + back) if waits else done.max()
+    return passed
 
 
 @njit(cache=True)

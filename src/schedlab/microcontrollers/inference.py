@@ -110,8 +110,7 @@ def infer(model: Model, board: Board, scheduler: Any) -> Inference:
     layout = model.side_by_side if getattr(scheduler, "concurrent", False) else model.in_order
     run = _play_decisions if hasattr(scheduler, "decide") else _follow_schedules
     core, start, end, inline = run(layout, board, scheduler)
-    last, first_out = fluid.barriers(core, end, layout.offsets, board.cores)
-    main_is_back = np.where(inline | (first_out == 0), 0, first_out + board.barrier_overhead)
+    back = float(board.barrier_overhead)
     return Inference(
         model=model,
         board=board,
@@ -120,7 +119,7 @@ def infer(model: Model, board: Board, scheduler: Any) -> Inference:
         start=start,
         end=end,
         serial=serial_cycles(layout, board),
-        spans=np.maximum(last, main_is_back),
+        spans=fluid.barriers(core, end, layout.offsets, inline, board.cores, back),
         before=board.costs.inference,
     )
 
