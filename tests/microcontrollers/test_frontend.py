@@ -167,9 +167,8 @@ def test_kind_and_extents_come_from_the_name(name, kind):
 
 def test_rounding_returns_to_the_lines_that_had_it():
     lowered = (
-        "%1 = tosa.apply_scale %a, %b, %c {rounding_mode = SINGLE_ROUND} : i32 loc(#loc1)\n"
-        "%2 = tosa.apply_scale %a, %b, %c {rounding_mode = SINGLE_ROUND} : i32 loc(#loc2)\n"
-        '#loc1 = loc("model.mlir":7:3)\n#loc2 = loc("model.mlir":9:3)\n'
+        '%1 = tosa.apply_scale %a, %b, %c {rounding_mode = SINGLE_ROUND} : i32 loc("m.mlir":7:3)\n'
+        '%2 = tosa.apply_scale %a, %b, %c {rounding_mode = SINGLE_ROUND} : i32 loc("m.mlir":9:3)\n'
     )
     lines = _restore_rounding(lowered, {9}).splitlines()
     assert "SINGLE_ROUND" in lines[0]

@@ -100,10 +100,9 @@ def _lower_tosa(name: str, text: str) -> bytes:
 
 def _restore_rounding(lowered: str, twice: set[int]) -> str:
     """Give the scale operations that stem from one of the lines ``twice`` double rounding."""
-    places = dict(re.findall(r'^(#loc\d*) = loc\("[^"]*":(\d+):\d+\)', lowered, re.M))
 
     def restored(match: re.Match[str]) -> str:
-        line = int(places.get(match[2], 0))
-        return match[0].replace("SINGLE_ROUND", "DOUBLE_ROUND") if line in twice else match[0]
+        again = int(match[1]) in twice
+        return match[0].replace("SINGLE_ROUND", "DOUBLE_ROUND") if again else match[0]
 
-    return re.sub(r"tosa\.apply_scale .*(SINGLE_ROUND).* loc\((#loc\d*)\)", restored, lowered)
+    return re.sub(r'tosa\.apply_scale .*SINGLE_ROUND.* loc\("[^"]*":(\d+):\d+\)', restored, lowered)
