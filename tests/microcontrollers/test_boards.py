@@ -40,7 +40,12 @@ def test_weights_beyond_the_cache_cost_an_extra_cycle(make_board, make_dispatch)
 def test_only_weights_that_are_read_again_count(make_dispatch):
     conv = {"op": "conv", "extents": (32, 32, 64, 3, 3, 64), "tile": (4, 16, 16, 0, 0, 0)}
     assert make_dispatch(1.0, **conv).weight_bytes == 16 * 3 * 3 * 64
+    point = {"op": "matmul_like", "extents": (8, 8, 64, 32), "tile": (1, 8, 32, 0)}
+    assert make_dispatch(1.0, **point).weight_bytes == 32 * 32
+    assert make_dispatch(1.0, **point).macs == 8 * 8 * 64 * 32
     assert make_dispatch(1.0, op="matmul", extents=(1, 128, 640)).weight_bytes == 0
+    assert make_dispatch(1.0, op="matvec_like", extents=(10, 32)).weight_bytes == 0
+    assert make_dispatch(1.0, op="matvec_like", extents=(10, 32)).macs == 320
     assert make_dispatch(1.0, op="elementwise", extents=(784,)).weight_bytes == 0
 
 

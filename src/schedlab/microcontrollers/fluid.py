@@ -143,9 +143,7 @@ def _raid(core: int, owner: Ints, taken: Any, cores: int) -> None:
 
 
 @njit(cache=True)
-def barriers(
-    core: Ints, end: Floats, steps: Ints, inline: Any, cores: int, back: float
-) -> Floats:
+def barriers(core: Ints, end: Floats, steps: Ints, inline: Any, cores: int, back: float) -> Floats:
     """Return when each dispatch's barrier is passed.
 
     Main passes it once the last workgroup has ended and main runs again, on the first core that

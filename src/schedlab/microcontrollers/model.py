@@ -13,7 +13,8 @@ import numpy as np
 if TYPE_CHECKING:
     import networkx
 
-SPATIAL = {"conv": 2, "matmul": 1}  # leading loops that run over outputs and share the weights
+# Where the loops that share the weights end: those over positions, channels last.
+SPATIAL = {"conv": 2, "matmul": 1, "matmul_like": -2, "matvec_like": 0}
 ELEMENT_BYTES = {"i8": 1, "f32": 4, "i32": 4, "f16": 2}
 
 
@@ -72,17 +73,17 @@ class Dispatch:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates, 0 for anything but convolutions and matrix products."""
+        """Multiply-accumulates; 0 but for convolutions (pooling counts as one) and products."""
         return prod(self.extents) if self.op in SPATIAL else 0
 
     def _reused_weight_bytes(self) -> int:
         """Return the span of the loops after the spatial ones; a tiled loop spans its tile only."""
-        leading = SPATIAL.get(self.op or "", 0)
+        split = SPATIAL.get(self.op or "", 0)
         tiles = self.tile if len(self.tile) == len(self.extents) else (0,) * len(self.extents)
         spans = [tile or extent for tile, extent in zip(tiles, self.extents, strict=True)]
-        if not leading or prod(spans[:leading]) <= 1:
+        if not split or prod(spans[:split]) <= 1:
             return 0
-        return prod(spans[leading:]) * _element_bytes(self.name)
+        return prod(spans[split:]) * _element_bytes(self.name)
 
 
 def _element_bytes(name: str) -> int:
