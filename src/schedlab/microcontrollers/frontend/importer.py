@@ -95,7 +95,8 @@ def _lower_tosa(name: str, text: str) -> bytes:
         flags = ["--iree-input-type=tosa", "--compile-to=input", "--mlir-print-debuginfo"]
         arguments = [source.name, *flags, "-o", lowered.name]
         run_compiler(name, "TOSA lowering", arguments, Path(folder))
-        return _restore_rounding(lowered.read_text(encoding="utf-8"), twice).encode()
+        restored = _restore_rounding(lowered.read_text(encoding="utf-8"), twice)
+        return _SINGLE.sub(_in_plain_arithmetic, restored).encode()
 
 
 def _restore_rounding(lowered: str, twice: set[int]) -> str:
@@ -106,3 +107,25 @@ def _restore_rounding(lowered: str, twice: set[int]) -> str:
         return match[0].replace("SINGLE_ROUND", "DOUBLE_ROUND") if again else match[0]
 
     return re.sub(r'tosa\.apply_scale .*SINGLE_ROUND.* loc\("[^"]*":(\d+):\d+\)', restored, lowered)
+
+
+_SINGLE = re.compile(
+    r"%(\w+) = tosa\.apply_scale (%\w+), (%\w+), (%\w+) "
+    r"\{rounding_mode = SINGLE_ROUND\} : \(i32, i32, i8\) -> i32"
+)
+
+
+def _in_plain_arithmetic(match: re.Match[str]) -> str:
+    """Write (value * multiplier + half) >> shift out, which IREE 3.8.0 cannot do for scalars."""
+    result, value, multiplier, shift = match.groups()
+    name = f"%scale_{result}_{match.start()}"
+    return f"""{name}_value = arith.extsi {value} : i32 to i64
+      {name}_multiplier = arith.extsi {multiplier} : i32 to i64
+      {name}_shift = arith.extui {shift} : i8 to i64
+      {name}_one = arith.constant 1 : i64
+      {name}_bits = arith.subi {name}_shift, {name}_one : i64
+      {name}_half = arith.shli {name}_one, {name}_bits : i64
+      {name}_product = arith.muli {name}_value, {name}_multiplier : i64
+      {name}_sum = arith.addi {name}_product, {name}_half : i64
+      {name}_shifted = arith.shrsi {name}_sum, {name}_shift : i64
+      %{result} = arith.trunci {name}_shifted : i64 to i32"""
