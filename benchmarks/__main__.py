@@ -10,6 +10,7 @@ SUBJECTS = (
     "serving_scaling",
     "serving_vidur",
     "microcontrollers_engine",
+    "microcontrollers_kernels",
     "pipeline",
 )
 

@@ -58,7 +58,7 @@ def graphs(parameters: KernelParameters) -> pd.DataFrame:
     """Return one row per model, target and dispatch: what the front end finds."""
     jobs = [(name, target) for name in parameters.models for target in parameters.targets]
     rows = []
-    for name, target in tqdm(jobs, desc="compiling"):
+    for name, target in tqdm(jobs, desc="compiling", leave=False):
         graph = dispatch_graph(compile_model(model_file(name), target))
         sizes = {f"{key}_bytes": size for key, size in graph["buffers_bytes"].items()}
         common = {
@@ -131,7 +131,7 @@ def equality(parameters: KernelParameters) -> pd.DataFrame:
     ``Random order``, the order of every dispatch's queue. ``equal`` is 1 or 0.
     """
     rows = []
-    for name in tqdm(parameters.models, desc="running kernels"):
+    for name in tqdm(parameters.models, desc="running kernels", leave=False):
         compiled = compile_model(model_file(name))
         model = HostModel(compiled)
         for seed in parameters.seeds:
@@ -185,7 +185,7 @@ def trained_here(parameters: KernelParameters) -> pd.DataFrame:
     which the compiled kernels give the very scores of numpy's integers.
     """
     rows = []
-    for seed in tqdm(parameters.seeds, desc="training"):
+    for seed in tqdm(parameters.seeds, desc="training", leave=False):
         name = parameters.network
         weights, network = trained(name, parameters.epochs, seed)
         with TemporaryDirectory() as folder:
