@@ -1,15 +1,19 @@
 """What a scheduler decides about one dispatch, and the schedule that comes of it on a board."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from schedlab.microcontrollers import fluid
 from schedlab.microcontrollers.boards import Board
 from schedlab.microcontrollers.model import Dispatch
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TOLERANCE = 1e-6  # relative, of times
 
@@ -63,6 +67,8 @@ class Schedule:
 
     def table(self) -> pd.DataFrame:
         """Return the rows, earliest first."""
+        import pandas as pd
+
         columns = {"core": self.core, "start": self.start, "end": self.end}
         table = pd.DataFrame({**columns, "workgroup": self.workgroups})
         return table.sort_values(["start", "core"], ignore_index=True)
