@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from schedlab.lab.files import replace_folder
-from schedlab.microcontrollers.frontend import targets
+from schedlab.microcontrollers.frontend import importer, targets
 from schedlab.microcontrollers.frontend.hal import read_program
 from schedlab.microcontrollers.frontend.importer import ModelError, import_model
 from schedlab.microcontrollers.frontend.program import Program
@@ -136,8 +136,8 @@ def compiler_version() -> str:
 
 
 def _key(path: Path, flags: tuple[str, ...]) -> str:
-    """Name a compilation by all that its result depends on; the suffix tells the importer."""
-    digest = hashlib.sha256(path.read_bytes())
+    """Name a compilation by all that its result depends on, the importer's code included."""
+    digest = hashlib.sha256(path.read_bytes() + Path(importer.__file__).read_bytes())
     digest.update("\0".join([path.name, compiler_version(), *flags]).encode())
     return f"{path.stem}-{digest.hexdigest()[:16]}"
 
