@@ -11,6 +11,8 @@ SUBJECTS = (
     "serving_vidur",
     "diffusion_schedulers",
     "estimation_learning",
+    "microcontrollers_engine",
+    "microcontrollers_kernels",
     "pipeline",
 )
 

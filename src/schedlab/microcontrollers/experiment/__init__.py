@@ -1,0 +1,1 @@
+"""Microcontroller experiments: parameters in, tidy tables out."""

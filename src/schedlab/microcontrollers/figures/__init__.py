@@ -1,0 +1,1 @@
+"""Figures of the microcontroller notebooks: a tidy table in, a figure out."""
