@@ -62,8 +62,8 @@ class Probe:
         variance by B − 1. The paper does neither, so that α_g* is near 1 in pure noise.
     iterations, tolerance
         Of Lanczos' method, see :func:`~schedlab.trainability.lanczos.top_eigenvalue`. It starts
-        from the last eigenvector, so that few products are enough; 0 iterations leave the
-        sharpness out.
+        from the last eigenvector, and the error of the eigenvalue is of the order of the
+        tolerance squared, so that few products are enough. 0 iterations leave the sharpness out.
     seed
         Of the very first vectors.
     """
@@ -77,7 +77,7 @@ class Probe:
         penalty: Callable[[], Tensor] | None = None,
         unbiased: bool = False,
         iterations: int = 8,
-        tolerance: float = 1e-2,
+        tolerance: float = 0.1,
         seed: int = 0,
     ) -> None:
         self.model, self.optimizer, self.loss, self.penalty = model, optimizer, loss, penalty
@@ -104,17 +104,18 @@ class Probe:
         }
         with self._untouched(), per_sample.recorded(self.model) as calls:
             losses = self._losses(inputs, targets)
-            total = losses.mean() if self.penalty is None else losses.mean() + self.penalty()
             every = [p for parameters in layers.values() for p in parameters]
-            again = self.iterations > 0
-            flat = iter(torch.autograd.grad(total, every, create_graph=again, retain_graph=True))
-            gradients = {name: [next(flat) for _ in ps] for name, ps in layers.items()}
-            norms = self._sample_norms(layers, calls, losses, inputs, targets)
-            plain = self._plain_gradients(losses, layers, gradients)
-            return {
-                name: self._statistics(name, parameters, gradients[name], plain[name], norms[name])
-                for name, parameters in layers.items()
-            }
+            calls = per_sample.ruled(self.model, calls)
+            # One backward pass gives the mean gradient and what all per-sample norms follow from.
+            found = torch.autograd.grad(
+                losses.sum(),
+                [*every, *(call.returned for call in calls)],
+                create_graph=self.iterations > 0,
+            )
+            mean = [gradient / len(losses) for gradient in found[: len(every)]]
+            deltas = [delta.detach() for delta in found[len(every) :]]
+            norms = self._sample_norms(layers, calls, deltas, inputs, targets)
+            return self._by_layer(layers, mean, self._penalised(mean, every), norms)
 
     def _losses(self, inputs: Tensor, targets: Tensor) -> Tensor:
         buffers = {name: buffer.clone() for name, buffer in self.model.named_buffers()}
@@ -129,18 +130,15 @@ class Probe:
     def _sample_norms(
         self,
         layers: Mapping[str, Sequence[Tensor]],
-        calls: list[per_sample.Call],
-        losses: Tensor,
+        calls: Sequence[per_sample.Call],
+        deltas: Sequence[Tensor],
         inputs: Tensor,
         targets: Tensor,
     ) -> dict[str, Tensor]:
         """Return ‖gᵢ‖² of every layer, shape ``(B,)``."""
-        calls = per_sample.ruled(self.model, calls)
-        returned = [call.returned for call in calls]
-        deltas = torch.autograd.grad(losses.sum(), returned, retain_graph=True) if calls else ()
         norms: dict[Tensor, Tensor] = {}
         for call, delta in zip(calls, deltas, strict=True):
-            norms |= per_sample.squared_norms(call, delta.detach())
+            norms |= per_sample.squared_norms(call, delta)
         names = {p: name for name, p in self.model.named_parameters()}
         result = {}
         for layer, parameters in layers.items():
@@ -149,38 +147,41 @@ class Probe:
                 parts.append(
                     per_sample.squared_norms_by_vmap(self.model, self.loss, rest, inputs, targets)
                 )
-            result[layer] = torch.stack(parts).sum(0)
+            result[layer] = torch.stack(parts).sum(0).detach()
         return result
 
-    def _plain_gradients(
-        self, losses: Tensor, layers: Mapping[str, Sequence[Tensor]], gradients: dict[str, Any]
-    ) -> dict[str, Any]:
-        """Return the gradients of the mean loss without penalty."""
+    def _penalised(self, mean: list[Tensor], every: list[Tensor]) -> list[Tensor]:
+        """Return the gradients of the mean loss with the penalty."""
         if self.penalty is None:
-            return gradients
-        every = [p for parameters in layers.values() for p in parameters]
-        flat = iter(torch.autograd.grad(losses.mean(), every, retain_graph=True))
-        return {name: [next(flat) for _ in parameters] for name, parameters in layers.items()}
-
-    def _statistics(
-        self,
-        name: str,
-        parameters: Sequence[Tensor],
-        gradients: Sequence[Tensor],
-        plain: Sequence[Tensor],
-        norms: Tensor,
-    ) -> LayerStatistics:
-        batch = len(norms)
-        gradient_sq = sum(float(g.detach().square().sum()) for g in gradients)
-        plain_sq = sum(float(g.detach().square().sum()) for g in plain)
-        mean_norm = float(norms.detach().mean())
-        variance = max(mean_norm - plain_sq, 0.0)
-        if self.unbiased and batch > 1:
-            gradient_sq = max((batch * gradient_sq - mean_norm) / (batch - 1), 0.0)
-            variance *= batch / (batch - 1)
-        return LayerStatistics(
-            batch, gradient_sq, variance, self._sharpness(name, parameters, gradients)
+            return mean
+        own = torch.autograd.grad(
+            self.penalty(), every, create_graph=self.iterations > 0, materialize_grads=True
         )
+        return [gradient + extra for gradient, extra in zip(mean, own, strict=True)]
+
+    def _by_layer(
+        self,
+        layers: Mapping[str, Sequence[Tensor]],
+        mean: Sequence[Tensor],
+        gradients: Sequence[Tensor],
+        norms: Mapping[str, Tensor],
+    ) -> dict[str, LayerStatistics]:
+        statistics, first = {}, 0
+        for name, parameters in layers.items():
+            own = slice(first, first := first + len(parameters))
+            noise = self._noise(_squared(mean[own]), _squared(gradients[own]), norms[name])
+            sharpness = self._sharpness(name, parameters, gradients[own])
+            statistics[name] = LayerStatistics(len(norms[name]), *noise, sharpness)
+        return statistics
+
+    def _noise(self, plain_sq: float, gradient_sq: float, norms: Tensor) -> tuple[float, float]:
+        """Return ‖ĝ‖² and σ², corrected if so chosen."""
+        batch, mean_norm = len(norms), float(norms.mean())
+        variance = max(mean_norm - plain_sq, 0.0)
+        if not self.unbiased or batch == 1:
+            return gradient_sq, variance
+        corrected = max((batch * gradient_sq - mean_norm) / (batch - 1), 0.0)
+        return corrected, variance * batch / (batch - 1)
 
     def _sharpness(
         self, name: str, parameters: Sequence[Tensor], gradients: Sequence[Tensor]
@@ -212,3 +213,7 @@ class Probe:
         devices = {p.device for p in self.model.parameters() if p.device.type == "cuda"}
         with torch.random.fork_rng(devices=sorted(devices, key=str)), torch.enable_grad():
             yield
+
+
+def _squared(gradients: Sequence[Tensor]) -> float:
+    return sum(float(gradient.detach().square().sum()) for gradient in gradients)

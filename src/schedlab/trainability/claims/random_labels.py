@@ -134,8 +134,8 @@ def _first_layer_claim(method: str, common: dict) -> Claim:
     low, middle, high = FIRST_LAYER[method]
     return Claim(
         id=f"trainability/{method}-first-layer-cools",
-        sentence=f"{NAMES[method]}: the first layer's learning rate falls to {low:g} to {high:g} of "
-        "its start",
+        sentence=f"{NAMES[method]}: the first layer's learning rate falls to between {low:g} and "
+        f"{high:g} of its start",
         source="figure 8, for 100 to 500 epochs a task",
         estimator=first_layer_end,
         published=middle,
