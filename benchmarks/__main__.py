@@ -15,6 +15,7 @@ SUBJECTS = (
     "microcontrollers_kernels",
     "pipeline",
 )
+SUBJECTS = ("serving_engine", "serving_scaling", "serving_vidur", "trainability", "pipeline")
 
 
 def main() -> None:

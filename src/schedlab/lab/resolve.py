@@ -66,13 +66,15 @@ class Choice:
         """Name for figures and tables."""
         return self.entry.label
 
-    def make(self) -> Any:
-        """Return a fresh scheduler with the entry's options."""
+    def make(self, *given: Any) -> Any:
+        """Return a fresh scheduler from what its system gives it and the entry's options."""
         build = self.registered or _imported(self.entry.use)
-        return build(**copy.deepcopy(self.entry.options))
+        return build(*given, **copy.deepcopy(self.entry.options))
 
 
-def resolve(entry: SchedulerEntry | Mapping[str, Any] | str, registry: Registry) -> Choice:
+def resolve(
+    entry: SchedulerEntry | Mapping[str, Any] | str, registry: Registry, *, given: int = 0
+) -> Choice:
     """Return the scheduler that an entry of ``params.yaml`` asks for.
 
     Parameters
@@ -81,6 +83,8 @@ def resolve(entry: SchedulerEntry | Mapping[str, Any] | str, registry: Registry)
         A name, or a mapping with ``use`` and perhaps ``label`` and ``options``.
     registry
         The system's own schedulers by name.
+    given
+        How many arguments the system passes to :meth:`Choice.make`, for instance an optimizer.
 
     Raises
     ------
@@ -105,12 +109,15 @@ def resolve(entry: SchedulerEntry | Mapping[str, Any] | str, registry: Registry)
     if ":" not in checked.use and checked.use not in registry:
         raise ValueError(_unknown("scheduler", checked.use, registry, " or module:Class"))
     registered = registry.get(checked.use)
-    _check_options(checked, registered or _imported(checked.use))
+    _check_options(checked, registered or _imported(checked.use), given)
     return Choice(checked, registered)
 
 
 def resolve_all(
-    entries: Iterable[SchedulerEntry | Mapping[str, Any] | str], registry: Registry
+    entries: Iterable[SchedulerEntry | Mapping[str, Any] | str],
+    registry: Registry,
+    *,
+    given: int = 0,
 ) -> list[Choice]:
     """Return the schedulers of a whole list, which must not be empty and have distinct labels.
 
@@ -121,7 +128,7 @@ def resolve_all(
     """
     if isinstance(entries, str):
         raise ValueError(f"schedulers: expected a list, got the single name {entries!r}")
-    choices = [resolve(entry, registry) for entry in entries]
+    choices = [resolve(entry, registry, given=given) for entry in entries]
     if not choices:
         raise ValueError(f"schedulers: the list is empty; allowed are {', '.join(registry)}")
     counts = Counter(choice.label for choice in choices)
@@ -168,13 +175,13 @@ def _import_problem(use: str, module_name: str, root: str, error: Exception) -> 
     return f"scheduler {use!r}: importing {module_name} failed: {type(error).__name__}: {error}"
 
 
-def _check_options(entry: SchedulerEntry, build: Callable[..., Any]) -> None:
+def _check_options(entry: SchedulerEntry, build: Callable[..., Any], given: int) -> None:
     try:
         signature = inspect.signature(build)
     except ValueError:  # some built-in callables have none to inspect
         return
     try:
-        signature.bind(**entry.options)
+        signature.bind(*[None] * given, **entry.options)
     except TypeError as error:
         takes = ", ".join(str(parameter) for parameter in signature.parameters.values())
         raise ValueError(

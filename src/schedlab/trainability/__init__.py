@@ -1,0 +1,1 @@
+"""Step sizes that follow gradient noise and curvature, against loss of trainability."""

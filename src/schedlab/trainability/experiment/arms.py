@@ -1,0 +1,109 @@
+"""One arm of a comparison: a method, a scheduler and a remedy, on a stream, for a few seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.nn import functional as F
+from torch.optim import Adam, Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from schedlab.lab.resolve import resolve
+from schedlab.lab.seeds import generator
+from schedlab.trainability.fleet import Fleet
+from schedlab.trainability.networks import perceptron
+from schedlab.trainability.penalties import PENALTIES
+from schedlab.trainability.remedies import REMEDIES
+from schedlab.trainability.schedulers import SCHEDULERS, NoiseCurvatureLR
+from schedlab.trainability.streams import Task
+from schedlab.trainability.training import Course, train
+
+Entry = dict[str, Any]
+CONSTANT: Entry = {"use": "constant", "label": "Constant", "options": {"factor": 1.0}}
+
+
+def chunks(seeds: Sequence[int], size: int) -> list[list[int]]:
+    """Return the seeds in pieces that are trained as one stack."""
+    return [list(seeds[i : i + size]) for i in range(0, len(seeds), size)]
+
+
+def fleet_of(setting: dict[str, Any], members: Sequence[int]) -> Fleet:
+    """Return one network for each seed, equal for equal seeds whatever the arm."""
+    models = [
+        perceptron(setting["widths"], setting["activation"], generator(seed, "weights"))
+        for seed in members
+    ]
+    optimizer = partial(Adam, weight_decay=setting["weight_decay"], fused=True)
+    loss = F.cross_entropy if setting["widths"][-1] > 1 else _squared_error
+    fleet = Fleet(models, optimizer, partial(loss, reduction="none"), lr=setting["lr"])
+    if setting["penalty"]:
+        make = PENALTIES[setting["penalty"]]
+        fleet.penalise(partial(make, strength=setting["penalty_strength"]))
+    return fleet
+
+
+def run_arm(
+    setting: dict[str, Any],
+    streams: Sequence[Sequence[Task]],
+    members: Sequence[int],
+    scheduler: Entry = CONSTANT,
+    remedy: Entry | None = None,
+    steps: dict[int, dict[str, float]] | None = None,
+) -> pd.DataFrame:
+    """Train a few seeds of one arm.
+
+    Parameters
+    ----------
+    setting
+        Values of :class:`~schedlab.trainability.parameters.RandomLabelParameters`.
+    streams
+        One per seed.
+    members
+        The seeds.
+    scheduler, remedy
+        Entries of ``params.yaml``.
+    steps
+        Learning rates by seed and layer to use instead of ``lr``.
+
+    Returns
+    -------
+    Columns ``seed``, ``task`` from 1, ``score``, and one row per decision and layer with the
+    columns of :attr:`NoiseCurvatureLR.history`; a scheduler without decisions has one row per task
+    and layer, with ``lr`` as the task ended.
+    """
+    fleet = fleet_of(setting, members)
+    for seed, optimizer in zip(members, fleet.optimizers, strict=True):
+        for group in optimizer.param_groups:
+            group["lr"] = (steps or {}).get(seed, {}).get(group["name"], group["lr"])
+    probe = {"iterations": setting["iterations"], "tolerance": setting["tolerance"]}
+    course = Course(setting["epochs"], setting["batch_size"], setting["interval"], probe)
+    choice = resolve(scheduler, SCHEDULERS, given=1)
+    treatment = None if remedy is None else resolve(remedy, REMEDIES, given=4)
+    rngs = [generator(seed, "order") for seed in members]
+    scores, schedulers = train(
+        fleet, streams, course, choice.make, treatment and treatment.make, rngs
+    )
+    parts = [
+        _rows(scores[i].tolist(), schedulers[i], fleet.optimizers[i]).assign(seed=seed)
+        for i, seed in enumerate(members)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _squared_error(outputs: torch.Tensor, targets: torch.Tensor, reduction: str) -> torch.Tensor:
+    return F.mse_loss(outputs, targets, reduction=reduction).flatten(1).mean(1)
+
+
+def _rows(scores: list[float], scheduler: LRScheduler, optimizer: Optimizer) -> pd.DataFrame:
+    by_task = pd.DataFrame({"task": np.arange(1, len(scores) + 1), "score": scores})
+    if isinstance(scheduler, NoiseCurvatureLR):
+        return by_task.merge(scheduler.history, on="task")
+    layers = [
+        {"layer": group["name"], "lr": float(group["lr"])} for group in optimizer.param_groups
+    ]
+    return by_task.merge(pd.DataFrame(layers), how="cross")

@@ -1,0 +1,1 @@
+"""One function per figure: a tidy table in, a figure out."""

@@ -1,0 +1,66 @@
+"""Figures of the random-label stream."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from schedlab.lab.figures import GREY, canvas, curve, legend, looks_of
+from schedlab.trainability.labels import SCHEDULED
+
+BOUNDS = {
+    "effective_step": "effective step α",
+    "critical_step": "combined α̃*",
+    "gradient_step": "gradient noise α_g*",
+    "curvature_step": "curvature τ",
+}
+
+
+def accuracy_by_task(accuracy: pd.DataFrame) -> Figure:
+    """Draw the mean accuracy along each task, one line per arm."""
+    figure, axes = canvas(height=4.6)
+    curve(axes, accuracy, x="task", y="accuracy", hue="arm", looks=looks_of(accuracy["arm"]))
+    axes.set(xlabel="task", ylabel="training accuracy, mean along the task")
+    axes.set_xticks(sorted(accuracy["task"].unique()))
+    legend(figure, columns=2)
+    return figure
+
+
+def learning_rates(decisions: pd.DataFrame) -> Figure:
+    """Draw each layer's learning rate under the scheduler, one panel per arm that has one."""
+    arms = list(dict.fromkeys(decisions["arm"]))
+    figure, panels = canvas(1, len(arms), height=3.8, sharey=True, squeeze=False)
+    looks = looks_of(decisions["layer"])
+    for axes, arm in zip(panels[0], arms, strict=True):
+        rows = decisions[decisions["arm"] == arm]
+        curve(axes, rows, x="update", y="lr", hue="layer", looks=looks)
+        for line in axes.lines:
+            line.set_marker("")
+        axes.set(xlabel="update", title=arm.partition("(")[2].rstrip(")") or arm, yscale="log")
+        _mark_tasks(axes, rows)
+    panels[0][0].set_ylabel("learning rate")
+    legend(figure)
+    return figure
+
+
+def bounds_by_layer(decisions: pd.DataFrame, seed: int) -> Figure:
+    """Draw a layer's effective step against its bounds, a panel per layer, for one seed."""
+    rows = decisions[(decisions["arm"] == SCHEDULED) & (decisions["seed"] == seed)]
+    layers = list(dict.fromkeys(rows["layer"]))
+    figure, panels = canvas(len(layers), 1, height=1.9 * len(layers) + 0.8, sharex=True)
+    looks = looks_of(list(BOUNDS.values()))
+    for axes, layer in zip(panels, layers, strict=True):
+        part = rows[rows["layer"] == layer]
+        for column, words in BOUNDS.items():
+            look = looks[words]
+            axes.plot(
+                part["update"], part[column], color=look.colour, linestyle=look.line, label=words
+            )
+        axes.set(yscale="log", title=layer, ylabel="step")
+        _mark_tasks(axes, part)
+    panels[-1].set_xlabel("update")
+    legend(figure, columns=4)
+    return figure
+
+
+def _mark_tasks(axes: object, rows: pd.DataFrame) -> None:
+    for start in rows.groupby("task")["update"].min().iloc[1:]:
+        axes.axvline(start, color=GREY, linewidth=0.8, linestyle=(0, (2, 2)), zorder=1)

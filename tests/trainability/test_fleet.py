@@ -1,0 +1,100 @@
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from schedlab.trainability.fleet import Fleet
+from schedlab.trainability.networks import perceptron
+from schedlab.trainability.penalties import l2_init, wasserstein
+
+LOSS = partial(F.cross_entropy, reduction="none")
+WIDTHS = (20, 16, 12, 4)
+
+
+def networks(count: int, activation: str = "relu"):
+    return [perceptron(WIDTHS, activation, np.random.default_rng(i)).double() for i in range(count)]
+
+
+def batches(members: int, updates: int):
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(updates):
+        inputs = torch.randn(members, 32, 20, generator=generator, dtype=torch.float64)
+        yield inputs, torch.randint(4, (members, 32), generator=generator)
+
+
+@pytest.mark.parametrize("activation", ["relu", "crelu"])
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        partial(torch.optim.Adam, weight_decay=1e-2, fused=True),
+        partial(torch.optim.Adam, amsgrad=True),
+        partial(torch.optim.SGD, momentum=0.9),
+    ],
+    ids=["fused Adam", "AMSGrad", "SGD"],
+)
+def test_a_stack_trains_as_its_members_would_alone(activation, optimizer):
+    fleet = Fleet(networks(3, activation), optimizer, LOSS, lr=1e-2)
+    alone = networks(3, activation)
+    optimizers = [optimizer(model.parameters(), lr=1e-2) for model in alone]
+    for inputs, targets in batches(3, 20):
+        outputs, losses = fleet.gradients(inputs, targets)
+        fleet.update()
+        for member, model in enumerate(alone):
+            optimizers[member].zero_grad()
+            prediction = model(inputs[member])
+            loss = LOSS(prediction, targets[member]).mean()
+            assert torch.allclose(outputs[member], prediction, atol=1e-10)
+            assert float(losses[member]) == pytest.approx(float(loss))
+            loss.backward()
+            optimizers[member].step()
+    for member, model in enumerate(alone):
+        for name, parameter in model.named_parameters():
+            assert torch.allclose(fleet.weights[name][member], parameter, atol=1e-10)
+            assert torch.equal(
+                fleet.models[member].get_parameter(name), fleet.weights[name][member]
+            )
+
+
+@pytest.mark.parametrize("make", [wasserstein, l2_init])
+def test_a_penalty_acts_on_a_stack_as_on_each_member(make):
+    fleet = Fleet(networks(2), torch.optim.SGD, LOSS, lr=0.1)
+    fleet.penalise(partial(make, strength=0.1))
+    for weight in fleet.weights.values():
+        weight.data += torch.randn(weight.shape, generator=torch.Generator().manual_seed(1))
+    ((inputs, targets),) = batches(2, 1)
+    fleet.gradients(inputs, targets)
+    for member, model in enumerate(fleet.models):
+        own = dict(model.named_parameters())
+        stacked = [parameter.grad.clone() for parameter in own.values()]
+        total = LOSS(model(inputs[member]), targets[member]).mean()
+        total = total + fleet.penalties[member](own).sum()
+        for mine, found in zip(
+            torch.autograd.grad(total, list(own.values())), stacked, strict=True
+        ):
+            assert torch.allclose(mine, found, atol=1e-10)
+        probe = fleet.probe(member, iterations=0).measure(inputs[member], targets[member])
+        exact = sum(float(g.square().sum()) for g in stacked[:2])
+        assert probe["fc1"].gradient_sq == pytest.approx(exact)
+
+
+def test_wasserstein_distance_is_that_of_sorted_weights_and_blind_to_their_order():
+    start = {"w": torch.tensor([[3.0, 1.0, 2.0]])}
+    penalty = wasserstein(start, strength=1.0)
+    assert penalty({"w": torch.tensor([[1.0, 2.0, 3.0]])}).tolist() == [0.0]
+    moved = torch.tensor([[1.0, 5.0, 2.0]], requires_grad=True)
+    value = penalty({"w": moved})
+    value.sum().backward()
+    assert value.tolist() == [4.0]
+    assert moved.grad.tolist() == [[0.0, 4.0, 0.0]]
+
+
+def test_the_weights_before_an_update_are_kept_when_asked():
+    fleet = Fleet(networks(2), torch.optim.SGD, LOSS, lr=0.1)
+    ((inputs, targets),) = batches(2, 1)
+    fleet.gradients(inputs, targets)
+    before = fleet.weights["fc1.weight"].detach().clone()
+    fleet.update(remember=True)
+    assert torch.equal(fleet.previous["fc1.weight"], before)
+    assert not torch.equal(fleet.weights["fc1.weight"], before)
