@@ -13,9 +13,9 @@ SUBJECTS = (
     "estimation_learning",
     "microcontrollers_engine",
     "microcontrollers_kernels",
+    "trainability",
     "pipeline",
 )
-SUBJECTS = ("serving_engine", "serving_scaling", "serving_vidur", "trainability", "pipeline")
 
 
 def main() -> None:
