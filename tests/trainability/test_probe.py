@@ -4,6 +4,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import nn
 from torch.nn import functional as F
 
@@ -209,3 +210,28 @@ def test_lanczos_finds_the_largest_not_the_loudest_eigenvalue_of_many_at_once():
     assert found.tolist() == pytest.approx([2.0] * 3)
     residual = (matrices @ vectors.unsqueeze(-1)).squeeze(-1) - 2 * vectors
     assert residual.norm() < 1e-6
+
+
+def test_sharpness_of_a_larger_network_is_that_of_arpack():
+    torch.manual_seed(8)
+    model = nn.Sequential(nn.Linear(30, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU()).double()
+    model.append(nn.Linear(64, 10).double())
+    inputs, targets = torch.randn(128, 30, dtype=torch.float64), torch.randint(10, (128,))
+    optimizer = torch.optim.Adam(groups_by_layer(model, lr=1e-3))
+    measured = Probe(model, optimizer, LOSS, iterations=60, tolerance=1e-8).measure(inputs, targets)
+
+    def loss(weight, bias):
+        own = {"2.weight": weight, "2.bias": bias}
+        return LOSS(torch.func.functional_call(model, own, (inputs,)), targets).mean()
+
+    def product(vector):
+        pieces = torch.from_numpy(vector.ravel()).split([64 * 64, 64])
+        at = tuple(p.detach() for p in model[2].parameters())
+        along = tuple(piece.view_as(p) for piece, p in zip(pieces, at, strict=True))
+        _, images = torch.autograd.functional.hvp(loss, at, along)
+        return np.concatenate([image.numpy().ravel() for image in images])
+
+    size = 64 * 64 + 64
+    operator = LinearOperator((size, size), matvec=product, dtype=np.float64)
+    (top,) = eigsh(operator, k=1, which="LA", return_eigenvectors=False)
+    assert measured["2"].sharpness == pytest.approx(float(top), rel=1e-4)
