@@ -29,7 +29,11 @@ def words(texts):
 
 
 def test_only_a_person_answered_by_an_assistant_counts():
-    assert [position for position, *_ in first_turns.first_turns(TEXT)] == [1, 3, 4, 6]
+    assert [position for position, *_ in first_turns.exchanges(TEXT)] == [1, 3, 4, 6]
+
+
+def test_a_second_turn_is_the_second_question_alone():
+    assert list(first_turns.exchanges(TEXT, turn=2)) == [(1, "more", "more")]
 
 
 def test_the_papers_filter_drops_short_prompts_and_answers():
@@ -44,7 +48,7 @@ def test_a_text_without_conversations_is_an_empty_table():
 def test_prompts_come_in_the_order_asked_for(monkeypatch):
     monkeypatch.setattr(first_turns, "packaged_text", lambda: TEXT)
     assert first_turns.prompts([3, 1]) == ["hi", LONG]
-    with pytest.raises(ValueError, match="conversation 2 has no first turn"):
+    with pytest.raises(ValueError, match="conversation 2 has no turn 1"):
         first_turns.prompts([1, 2])
 
 

