@@ -145,10 +145,16 @@ def used_by(notebook: str) -> set[str]:
 SYSTEM_STAGES = [name for name, stage in STAGES.items() if "foreach" in stage]
 
 
+def notebook_of(item: str | dict[str, str]) -> str:
+    """Return the notebook of a stage: its only item, or one beside what it comes after."""
+    return item if isinstance(item, str) else item["notebook"]
+
+
 @pytest.mark.parametrize("name", SYSTEM_STAGES)
 def test_stages_depend_on_the_modules_their_notebooks_use_and_no_others(name: str):
     stage = STAGES[name]
-    notebooks = {f"notebooks/{name}/{item}.ipynb" for item in stage["foreach"].values()}
+    items = map(notebook_of, stage["foreach"].values())
+    notebooks = {f"notebooks/{name}/{item}.ipynb" for item in items}
     listed = [dep for dep in stage["do"]["deps"] if dep.startswith("src/")]
     used = {module for notebook in notebooks for module in used_by(notebook)}
     for module in sorted(used):

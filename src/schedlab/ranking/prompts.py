@@ -1,6 +1,5 @@
 """Prompts with the lengths of the answers they got; texts are read at run time, never stored."""
 
-import json
 from collections.abc import Callable
 from functools import lru_cache, partial
 
@@ -9,8 +8,8 @@ import pandas as pd
 
 from schedlab.data import catalog, first_turns
 
-ANSWERED_BY = "Meta-Llama-3-8B-Instruct"
-"""The model of AlpacaEval whose answers count; the paper's smaller target."""
+ALPACA_ANSWERED_BY = "Meta-Llama-3-8B-Instruct"  # the paper's smaller target
+ARENA_ANSWERED_BY = "gpt-4-0314"  # Arena-Hard has no answers of Llama-3
 
 
 @lru_cache(maxsize=4)
@@ -43,16 +42,15 @@ def _sharegpt(turn: int) -> pd.DataFrame:
 
 def _alpaca_eval() -> pd.DataFrame:
     prompts = pd.read_json(catalog.fetch("alpaca-eval-prompts"), lines=True)["prompt"]
-    answers = pd.read_csv(catalog.fetch("alpaca-eval-output-tokens"), usecols=[ANSWERED_BY])
-    return _counted(prompts.tolist(), answers[ANSWERED_BY].to_numpy())
+    answers = pd.read_csv(catalog.fetch("alpaca-eval-output-tokens"), usecols=[ALPACA_ANSWERED_BY])
+    return _counted(prompts.tolist(), answers[ALPACA_ANSWERED_BY].to_numpy())
 
 
 def _arena_hard() -> pd.DataFrame:
-    lines = catalog.fetch("arena-hard-prompts-lengths").read_text(encoding="utf-8").splitlines()
-    rows = [json.loads(line) for line in lines]
-    first = [row for row in rows if "gpt-4-0314" in row["output_tokens"]]
-    lengths = np.array([row["output_tokens"]["gpt-4-0314"] for row in first])
-    return _counted([row["prompt"] for row in first], lengths)
+    table = pd.read_json(catalog.fetch("arena-hard-prompts-lengths"), lines=True)
+    lengths = pd.DataFrame(table["output_tokens"].tolist())[ARENA_ANSWERED_BY]
+    answered = lengths.notna()
+    return _counted(table["prompt"][answered].tolist(), lengths[answered].to_numpy(dtype=int))
 
 
 def _counted(prompts: list[str], lengths: np.ndarray) -> pd.DataFrame:

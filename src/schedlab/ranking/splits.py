@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from sklearn.model_selection import GroupShuffleSplit
 
 
@@ -24,4 +25,4 @@ def split_by_prompt(
         Which split.
     """
     split = GroupShuffleSplit(n_splits=1, test_size=held_out, random_state=seed)
-    return next(split.split(prompts, groups=prompts))
+    return next(split.split(prompts, groups=pd.factorize(np.array(prompts, dtype=object))[0]))

@@ -1,0 +1,64 @@
+"""What ``params.yaml`` may say about training predictors."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, PositiveInt
+
+from schedlab.lab.parameters import Parameters, Seeds
+from schedlab.lab.resolve import SchedulerEntry, resolve_all
+
+Sizes = Annotated[list[PositiveInt], Field(min_length=2)]
+
+
+def check_rankers(entries: list[SchedulerEntry]) -> list[SchedulerEntry]:
+    """Refuse rankers that cannot be made."""
+    from schedlab.ranking.rankers import RANKERS  # torch: only where rankers are wanted
+
+    for choice in resolve_all(entries, RANKERS):
+        choice.make()
+    return entries
+
+
+def check_prompt_sets(names: list[str]) -> list[str]:
+    """Refuse a name that is no set of prompts."""
+    from schedlab.ranking.prompts import PROMPT_SETS
+
+    for name in names:
+        if name not in PROMPT_SETS:
+            raise ValueError(f"no prompts named {name!r}; there are {', '.join(PROMPT_SETS)}")
+    return names
+
+
+class TrainingParameters(Parameters):
+    """Parameters of the training of predictors on real prompts.
+
+    Attributes
+    ----------
+    rankers
+        Entries as :mod:`schedlab.lab.resolve` reads them, names from
+        :data:`schedlab.ranking.rankers.RANKERS`.
+    prompts
+        Most prompts of a set to use, training and held-out together.
+    held_out
+        Share of the distinct prompts that is held out.
+    label_buckets
+        Widths of ListMLE's label buckets to compare, tokens.
+    list_sizes
+        Sizes of ListMLE's lists to compare.
+    curve_every
+        Steps between two points of the learning curve.
+    transfer_between
+        Sets of prompts to train on and to test on, each on each, see
+        :data:`schedlab.ranking.prompts.PROMPT_SETS`.
+    seeds
+        One split and one training each.
+    """
+
+    rankers: Annotated[list[SchedulerEntry], AfterValidator(check_rankers)]
+    prompts: Annotated[int, Field(ge=200)]
+    held_out: Annotated[float, Field(gt=0, lt=1)]
+    label_buckets: Sizes
+    list_sizes: Sizes
+    curve_every: PositiveInt
+    transfer_between: Annotated[list[str], Field(min_length=1), AfterValidator(check_prompt_sets)]
+    seeds: Seeds
