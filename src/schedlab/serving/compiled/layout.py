@@ -116,6 +116,7 @@ STATE = np.dtype(
         ("active", "i8"),  # requests that own blocks
         ("num_admitted", "i8"),
         ("unsorted", "?"),  # whether the ranks of the running may have changed
+        ("num_moved", "i8"),  # the first of the running that may have changed rank
         ("front", "i8"),  # place of the request preempted last
         ("free_blocks", "i8"),
         ("fruitless_preemptions", "i8"),

@@ -27,6 +27,7 @@ def stand(replica: Replica, i: int) -> None:
     replica.running[state.num_running] = i
     state.num_running += 1
     state.num_waiting += 1
+    state.unsorted = True
 
 
 @inlined
@@ -58,15 +59,22 @@ def precedes(replica: Replica, i: int, j: int) -> bool:
 
 @called
 def sort_all(replica: Replica) -> None:
-    """Bring everybody into order; few change places from batch to batch."""
-    running = replica.running
-    for start in range(1, replica.state[0].num_running):
+    """Bring everybody into order; few change places from batch to batch.
+
+    Often only the last batch's members may stand wrong, which are in front: then all is in order
+    behind the first of the others that need not move.
+    """
+    state, running = replica.state[0], replica.running
+    for start in range(1, state.num_running):
         i = running[start]
         at = start
+        if not (state.unsorted or start < state.num_moved or precedes(replica, i, running[at - 1])):
+            break
         while at > 0 and precedes(replica, i, running[at - 1]):
             running[at] = running[at - 1]
             at -= 1
         running[at] = i
+    state.unsorted = False
 
 
 @called
@@ -79,8 +87,10 @@ def promote(replica: Replica) -> None:
             standing.since = state.num_batches
             standing.promoted = True
             standing.runs = rules.quantum
-        elif standing.runs <= 0:
+            state.unsorted = True
+        elif standing.promoted and standing.runs <= 0:
             standing.promoted = False
+            state.unsorted = True
 
 
 @called
@@ -137,6 +147,7 @@ def evict(replica: Replica, i: int) -> None:
     if replica.requests[i].num_blocks > 0:
         dispossess(replica, i)
         replica.state[0].num_waiting += 1
+        replica.state[0].unsorted = True
 
 
 @inlined
@@ -159,6 +170,7 @@ def serve(replica: Replica, i: int) -> None:
 def note_batch(replica: Replica, passed_s: float) -> None:
     """Bring the standing of the batch's members up to date."""
     state, rules = replica.state[0], replica.rules[0]
+    state.num_moved = state.num_members
     start = state.first_place - state.num_members if rules.to_front else state.last_place
     for at in range(state.num_members):
         i = replica.members[at]
@@ -184,9 +196,11 @@ def note_batch(replica: Replica, passed_s: float) -> None:
 def drop_finished(replica: Replica) -> None:
     """Close the gaps that finished requests left."""
     state, running = replica.state[0], replica.running
+    state.num_moved -= state.num_running
     kept = 0
     for at in range(state.num_running):
         if np.isnan(replica.requests[running[at]].finish_s):
             running[kept] = running[at]
             kept += 1
     state.num_running = kept
+    state.num_moved += kept

@@ -132,7 +132,7 @@ def release(replica: Replica, i: int) -> None:
 @called
 def preempt(replica: Replica, i: int) -> None:
     """Take a request's blocks; it waits in front, and none behind it starts in this batch."""
-    state, request = replica.state[0], replica.requests[i]
+    state = replica.state[0]
     priority_s, length = key(replica, i)
     if priority_s < state.barrier_s or (
         priority_s == state.barrier_s and length < state.barrier_length
