@@ -33,6 +33,12 @@ def train_all(parameters: TrainingParameters) -> pd.DataFrame:
     return table[["ranker", *[name for name in table if name != "ranker"]]]
 
 
+def handed_over(scores: pd.DataFrame, parameters: TrainingParameters) -> pd.DataFrame:
+    """Return the scores that other stages serve by, without the column ``accuracy``."""
+    kept = scores["ranker"].isin(parameters.hand_over)
+    return scores[kept].drop(columns="accuracy")
+
+
 def tau_by_ranker(scores: pd.DataFrame) -> pd.DataFrame:
     """Return ``ranker, seed, tau, accuracy`` from a table of :func:`train_all`."""
     rows = [
@@ -76,7 +82,7 @@ def transfer(parameters: TrainingParameters) -> pd.DataFrame:
     names = parameters.transfer_between
     fewest = min(len(prompt_set(name)) for name in names)
     grid = {"trained_on": names, "tested_on": names}
-    measure = partial(_transferred, prompts=min(fewest, parameters.prompts))
+    measure = partial(_transferred, prompts=min(fewest, parameters.transfer_prompts))
     measure = partial(measure, held_out=parameters.held_out)
     return sweep(measure, grid, parameters.seeds, label="transfer")
 

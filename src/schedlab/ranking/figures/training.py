@@ -1,11 +1,15 @@
 """Figures of trained predictors."""
 
+from math import lgamma
+
 import pandas as pd
 from matplotlib.figure import Figure
 
 from schedlab.lab.figures import GREY, INK, bars, canvas, curve, looks_of, reference
 from schedlab.lab.statistics import interval
 from schedlab.ranking.claims.training import LISTMLE
+
+LIST_SIZE = 32  # of the paper, and of the ranker whose curve is drawn
 
 
 def tau_bars(tau: pd.DataFrame) -> Figure:
@@ -37,7 +41,7 @@ def accuracy_against_tau(tau: pd.DataFrame) -> Figure:
             fontsize=9.5,
         )
     axes.set(xlabel="share of prompts put into the right class", ylabel="Kendall's tau")
-    axes.set(xlim=(0, 1.02))
+    axes.set(xlim=(-0.02, 1.02))
     axes.set_ylim(bottom=min(-0.01, axes.get_ylim()[0]))
     return figure
 
@@ -57,6 +61,7 @@ def learning_curve(table: pd.DataFrame) -> Figure:
         curve(axes, table.assign(ranker=LISTMLE), x="step", y=column, hue="ranker")
         axes.set_ylabel(words)
     below.set_xlabel("training steps (lists)")
+    reference(above, lgamma(LIST_SIZE + 1), f"equal scores: ln {LIST_SIZE}!")
     return figure
 
 

@@ -1,8 +1,9 @@
 """What ``params.yaml`` may say about training predictors."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, PositiveInt
+from pydantic import model_validator as check_model
 
 from schedlab.lab.parameters import Parameters, Seeds
 from schedlab.lab.resolve import SchedulerEntry, resolve_all
@@ -50,6 +51,10 @@ class TrainingParameters(Parameters):
     transfer_between
         Sets of prompts to train on and to test on, each on each, see
         :data:`schedlab.ranking.prompts.PROMPT_SETS`.
+    transfer_prompts
+        Most prompts of each of them to use.
+    hand_over
+        Labels of rankers whose held-out scores are kept, for other stages to serve by.
     seeds
         One split and one training each.
     """
@@ -61,4 +66,13 @@ class TrainingParameters(Parameters):
     list_sizes: Sizes
     curve_every: PositiveInt
     transfer_between: Annotated[list[str], Field(min_length=1), AfterValidator(check_prompt_sets)]
+    transfer_prompts: Annotated[int, Field(ge=200)]
+    hand_over: list[str]
     seeds: Seeds
+
+    @check_model(mode="after")
+    def _handed_over_are_trained(self) -> Self:
+        labels = [entry.label for entry in self.rankers]
+        if unknown := [label for label in self.hand_over if label not in labels]:
+            raise ValueError(f"hand_over: {unknown[0]!r} is not among the rankers")
+        return self
