@@ -53,11 +53,18 @@ def controlled(ranking: Policy, after: int, quantum: int) -> Policy:
     return ranking.model_copy(update={"options": options, "label": label})
 
 
-def queue_depth(parameters: RatesParameters) -> pd.DataFrame:
+def queue_depth(parameters: RatesParameters, sweep_rows: pd.DataFrame) -> pd.DataFrame:
     """Return what ranking gains with more or fewer slots, one row per trace, slots, rate, seed.
 
     Columns: ``queue``, the mean number of requests that wait under FCFS, and ``gain``, the mean
     latency of FCFS over that of ranking.
+
+    Parameters
+    ----------
+    parameters
+        With the numbers of slots to try beside the usual one.
+    sweep_rows
+        Table of :func:`rate_sweep`, whose runs have the usual number of slots.
     """
     fcfs, ranking = _pair(parameters)
     points = [
@@ -67,12 +74,12 @@ def queue_depth(parameters: RatesParameters) -> pd.DataFrame:
         for rate in parameters.rates
         for policy in (fcfs, ranking)
     ]
+    usual = sweep_rows.assign(slots=fcfs.options["max_num_seqs"])
+    rows = pd.concat([_measured(parameters, points, "queue depth"), usual])
     places = ["trace", "slots", "rate", "seed"]
-    rows = _measured(parameters, points, "queue depth").set_index([*places, "scheduler"])
-    latency = rows["latency_mean"].unstack("scheduler")
-    queue = rows["queue"].unstack("scheduler")[fcfs.label]
-    table = pd.DataFrame({"queue": queue, "gain": latency[fcfs.label] / latency[ranking.label]})
-    return table.reset_index()
+    arms = [rows[rows["scheduler"] == p.label].set_index(places) for p in (fcfs, ranking)]
+    gain = arms[0]["latency_mean"] / arms[1]["latency_mean"]
+    return pd.DataFrame({"queue": arms[0]["queue"], "gain": gain}).reset_index()
 
 
 def _slotted(policy: Policy, slots: int) -> Policy:

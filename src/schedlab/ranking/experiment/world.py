@@ -10,11 +10,13 @@ from schedlab.lab.resolve import resolve
 from schedlab.lab.seeds import generator
 from schedlab.ranking.dials import class_scores, copula_scores
 from schedlab.ranking.parameters.serving import Machine, Policy, Trace
+from schedlab.serving import compiled, engine
 from schedlab.serving.costs import COST_MODELS
-from schedlab.serving.experiment.runs import simulate
 from schedlab.serving.records import Run
 from schedlab.serving.schedulers import SCHEDULERS
 
+COMPILE_FROM = 100
+"""Requests of a run from which on the compiled engine serves it; both give equal runs."""
 CLASS_WIDTH, CLASS_RECALL = 820, 0.3
 """Width of the paper's ten classes, and the share of long answers that a classifier finds."""
 PROMPTS, SHORTEST_OUTPUT = (4, 1024), 4
@@ -75,7 +77,6 @@ def serve(
     *,
     preemption: str = "swap",
     scored: bool = True,
-    **settings: Any,
 ) -> Run:
     """Serve a request table on a machine; as in vLLM the batch that ends a prompt emits a token.
 
@@ -91,9 +92,8 @@ def serve(
         What becomes of the cache of a preempted request.
     scored
         Whether the predictor's time counts.
-    settings
-        Further settings of the engine.
     """
+    simulate = engine.simulate if len(requests) < COMPILE_FROM else compiled.simulate
     return simulate(
         requests,
         resolve(scheduler, SCHEDULERS).make(),
@@ -103,7 +103,6 @@ def serve(
         preemption=preemption,
         swap_block_s=float(machine.swap_block_s),
         score_token_s=float(machine.score_token_s if scored else 0.0),
-        **settings,
     )
 
 

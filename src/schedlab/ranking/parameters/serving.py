@@ -171,7 +171,7 @@ class RatesParameters(ServedParameters):
     promote_after, quantum
         T to try, batches, and q.
     slots
-        Most requests in a batch to try, for the gain against the depth of the queue.
+        Most requests in a batch to try beside the usual number, for the depth of the queue.
     """
 
     large_machine: Machine
@@ -200,6 +200,8 @@ class WorthParameters(Parameters):
         Share of a perfect order that is shuffled, at either end.
     longest_output
         Outputs of the real requests are cut here, tokens.
+    rankers
+        Which trained rankers serve the real requests, by the labels of the stage that trained them.
     seeds
         One paired run each.
     """
@@ -210,6 +212,7 @@ class WorthParameters(Parameters):
     taus: Annotated[list[Tau], Field(min_length=3)]
     shuffled_share: Share
     longest_output: PositiveInt
+    rankers: Annotated[list[str], Field(min_length=1)]
     seeds: Seeds
 
 
