@@ -1,10 +1,11 @@
 """What ``params.yaml`` may say about training predictors."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, PositiveInt
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt
 from pydantic import model_validator as check_model
 
+from schedlab.data.load import check_name
 from schedlab.lab.parameters import Parameters, Seeds
 from schedlab.lab.resolve import SchedulerEntry, resolve_all
 
@@ -28,6 +29,12 @@ def check_prompt_sets(names: list[str]) -> list[str]:
         if name not in PROMPT_SETS:
             raise ValueError(f"no prompts named {name!r}; there are {', '.join(PROMPT_SETS)}")
     return names
+
+
+def check_length_set(name: str) -> str:
+    """Refuse a name that is no set of request lengths."""
+    check_name(name)
+    return name
 
 
 class TrainingParameters(Parameters):
@@ -76,3 +83,57 @@ class TrainingParameters(Parameters):
         if unknown := [label for label in self.hand_over if label not in labels]:
             raise ValueError(f"hand_over: {unknown[0]!r} is not among the rankers")
         return self
+
+
+class OwnLengthsParameters(Parameters):
+    """Parameters of the stage in which a real language model answers; off by default.
+
+    Attributes
+    ----------
+    prompts
+        Prompts to answer, 0 for none.
+    runs
+        Answers to each, with different seeds of the sampling.
+    max_new_tokens
+        Where answers are cut, tokens.
+    max_prompt_tokens
+        Where prompts are cut, tokens.
+    temperature
+        Of the sampling.
+    batch
+        Prompts answered at a time.
+    """
+
+    prompts: NonNegativeInt
+    runs: Annotated[int, Field(ge=2)]
+    max_new_tokens: PositiveInt
+    max_prompt_tokens: PositiveInt
+    temperature: PositiveFloat
+    batch: PositiveInt
+
+
+class LimitsParameters(Parameters):
+    """Parameters of the bounds on any predictor's tau.
+
+    Attributes
+    ----------
+    workloads
+        Sets of request lengths, see :func:`schedlab.data.load.lengths`.
+    class_widths
+        Widths of the classes of a perfect classifier, tokens.
+    sample
+        Requests that tau is taken over, drawn anew for each seed.
+    public
+        Which catalogued predictions to look at, see
+        :data:`schedlab.ranking.experiment.limits.PUBLIC`; needs a network or a mirror.
+    seeds
+        One sample each.
+    """
+
+    workloads: Annotated[
+        list[Annotated[str, AfterValidator(check_length_set)]], Field(min_length=1)
+    ]
+    class_widths: Annotated[list[PositiveInt], Field(min_length=1)]
+    sample: Annotated[int, Field(ge=10)]
+    public: list[Literal["bert", "other-llms"]]
+    seeds: Seeds
