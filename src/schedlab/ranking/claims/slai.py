@@ -1,5 +1,9 @@
 """What can be said of ranks inside SLAI: questions of ours, as no paper combines the two."""
 
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
 from schedlab.lab.claims import Claim, Estimator, Tables
 from schedlab.ranking.claims.served import rows_of
 
@@ -7,93 +11,114 @@ SLAI, ALONE = "SLAI (SPF)", "Ranking alone"
 INSIDE, WHOLE = "SLAI, ranked prompts", "SLAI, ranked prompts and decodes"
 SOURCE = "a combination of two papers, in neither"
 
+Rates = Mapping[str, Sequence[float]]
 
-def slai_claims(rates: list[float], limits_s: dict[str, float]) -> list[Claim]:
+
+def slai_claims(rates: Rates, limits_s: Mapping[str, float]) -> list[Claim]:
     """Return what the stage can decide.
 
     Parameters
     ----------
     rates
-        Arrival rates to compare at, requests/s.
+        Arrival rates of each load, requests/s; changes are means over them.
     limits_s
         Time between tokens that each class of users was promised, s.
     """
-
-    def change(metric: str, treated: str, baseline: str) -> Estimator:
-        return compared(metric, treated, baseline, rates)
-
-    lower = {"unit": "relative", "holds_to": 0.0, "null": 0.0, "source": SOURCE}
     return [
-        Claim(
-            id="ranking/slai-latency",
-            sentence="Ranks in place of prompt lengths lower SLAI's mean latency per token",
-            estimator=change("latency_mean", INSIDE, SLAI),
-            figure="slai",
-            **lower,
-        ),
-        Claim(
-            id="ranking/slai-median-ttft",
-            sentence="They lower its median time to the first token too",
-            estimator=change("ttft_p50_s", INSIDE, SLAI),
-            figure="slai",
-            **lower,
-        ),
-        Claim(
-            id="ranking/slai-decodes",
-            sentence="Ranks among the decodes as well lower the mean latency further",
-            estimator=change("latency_mean", WHOLE, INSIDE),
-            figure="slai",
-            **lower,
-        ),
-        Claim(
-            id="ranking/slai-waiting",
-            sentence="Inside SLAI longest waits are shorter on average than under ranking alone",
-            estimator=change("waiting_mean_s", INSIDE, ALONE),
-            figure="slai",
-            **lower,
-        ),
-        Claim(
-            id="ranking/slai-limits",
-            sentence="With ranked prompts SLAI still keeps the 99th percentile of every class's "
-            "time between tokens within its limit",
-            source=SOURCE,
-            estimator=_most_over_limit(INSIDE, limits_s, rates),
-            unit="of the limit",
-            holds_to=1.0,
-            figure="slai",
-        ),
-        Claim(
-            id="ranking/alone-breaks-limits",
-            sentence="Ranking alone keeps some users waiting between tokens for longer than their "
-            "limit in more than 1 % of cases",
-            source=SOURCE,
-            estimator=_most_over_limit(ALONE, limits_s, rates),
-            unit="of the limit",
-            holds_from=1.0,
-            figure="slai",
-        ),
+        claim
+        for load, its_rates in rates.items()
+        for claim in (*_change_claims(load, its_rates), *_limit_claims(load, its_rates, limits_s))
     ]
 
 
-def compared(metric: str, treated: str, baseline: str, rates: list[float]) -> Estimator:
-    """Return an estimator of treated / baseline - 1, the mean over rates."""
+def _change_claims(load: str, rates: Sequence[float]) -> list[Claim]:
+    cases = (  # name, what, metric, treated, baseline
+        ("latency", "has a lower mean latency than SLAI", "latency_mean", INSIDE, SLAI),
+        ("decodes", "gains more by ranked decodes too", "latency_mean", WHOLE, INSIDE),
+        ("waits", "has shorter longest waits than ranking alone", "waiting_mean_s", INSIDE, ALONE),
+    )
+    claims = [
+        Claim(
+            id=f"ranking/slai-{name}-{_slug(load)}",
+            sentence=f"With {load}, SLAI with ranked prompts {what}",
+            source=SOURCE,
+            estimator=compared(metric, treated, baseline, load, rates),
+            unit="relative",
+            holds_to=0.0,
+            null=0.0,
+            figure="slai",
+        )
+        for name, what, metric, treated, baseline in cases
+    ]
+    keeps = Claim(
+        id=f"ranking/slai-promises-{_slug(load)}",
+        sentence=f"With {load}, SLAI with ranked prompts keeps more promises than SLAI",
+        source=SOURCE,
+        estimator=compared("attainment", INSIDE, SLAI, load, rates, relative=False),
+        unit="of requests",
+        holds_from=0.0,
+        null=0.0,
+        figure="slai",
+    )
+    return [*claims, keeps]
+
+
+def _limit_claims(load: str, rates: Sequence[float], limits_s: Mapping[str, float]) -> list[Claim]:
+    arms = (
+        ("inside", INSIDE, "SLAI with ranked prompts keeps", {"holds_to": 1.0}),
+        ("alone", ALONE, "ranking alone does not keep", {"holds_from": 1.0}),
+    )
+    return [
+        Claim(
+            id=f"ranking/slai-limits-{name}-{_slug(load)}",
+            sentence=f"With {load}, {words} every class's 99th percentile of the time between "
+            "tokens within its limit",
+            source=SOURCE,
+            estimator=most_over_limit(label, load, rates, limits_s),
+            unit="of the limit",
+            figure="slai",
+            **holds,
+        )
+        for name, label, words, holds in arms
+    ]
+
+
+def _slug(load: str) -> str:
+    return load.replace(" ", "-")
+
+
+def compared(
+    metric: str,
+    treated: str,
+    baseline: str,
+    load: str,
+    rates: Sequence[float],
+    *,
+    relative: bool = True,
+) -> Estimator:
+    """Return an estimator of the change from a baseline, the mean over rates."""
+
+    def change(tables: Tables, rate: float) -> pd.Series:
+        ours, theirs = (
+            rows_of(tables, "slai", label, load=load, rate=rate)[metric]
+            for label in (treated, baseline)
+        )
+        return ours / theirs - 1 if relative else ours - theirs
 
     def measure(tables: Tables) -> list[float]:
-        changes = []
-        for rate in rates:
-            arms = [rows_of(tables, "slai", s, rate=rate)[metric] for s in (treated, baseline)]
-            changes.append(arms[0] / arms[1] - 1)
-        return (sum(changes) / len(changes)).tolist()
+        return (sum(change(tables, rate) for rate in rates) / len(rates)).tolist()
 
     return measure
 
 
-def _most_over_limit(label: str, limits_s: dict[str, float], rates: list[float]) -> Estimator:
+def most_over_limit(
+    label: str, load: str, rates: Sequence[float], limits_s: Mapping[str, float]
+) -> Estimator:
     """Return an estimator of the largest p99 of TBT over its limit, over rates and classes."""
 
     def measure(tables: Tables) -> list[float]:
         shares = [
-            rows_of(tables, "slai", label, rate=rate)[f"tbt_p99_{name}_s"] / limit
+            rows_of(tables, "slai", label, load=load, rate=rate)[f"tbt_p99_{name}_s"] / limit
             for rate in rates
             for name, limit in limits_s.items()
         ]

@@ -70,8 +70,8 @@ def _shape_claims() -> list[Claim]:
 def _real_claim() -> Claim:
     return Claim(
         id="ranking/end-to-end",
-        sentence="On real ShareGPT requests FCFS has 1.5 times the mean latency of a ranker that was "
-        "trained on other prompts, or more",
+        sentence="On real ShareGPT requests FCFS has 1.5 times the mean latency of a ranker that "
+        "was trained on other prompts, or more",
         source="table 1 asks the same of the paper's predictor and traces",
         estimator=ratio("latency_mean", FCFS, "ListMLE", table="real"),
         unit="times",

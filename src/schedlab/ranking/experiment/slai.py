@@ -17,7 +17,7 @@ from schedlab.serving.workload import RequestClass, build_requests
 
 
 def ranks_inside_slai(parameters: SlaiParameters) -> pd.DataFrame:
-    """Return one row per scheduler, rate and seed.
+    """Return one row per load, rate, scheduler and seed.
 
     Columns: those of ``world.summarize``; ``ttft_p50_s``, ``ttft_p99_s``; ``waiting_p99_s`` and
     ``waiting_max_s`` (longest waits of requests); ``attainment``, the share of requests whose first
@@ -25,33 +25,37 @@ def ranks_inside_slai(parameters: SlaiParameters) -> pd.DataFrame:
     percentiles of the time between tokens, ``tbt_p99_paying_s`` and ``tbt_p99_free_s``.
     """
     points = [
-        {"rate": rate, "policy": policy.model_dump()}
-        for rate in parameters.rates
+        {"load": name, "rate": rate, "set_of": load.lengths, "policy": policy.model_dump()}
+        for name, load in parameters.loads.items()
+        for rate in load.rates
         for policy in parameters.schedulers
     ]
-    scene = parameters.model_dump(exclude={"schedulers", "rates", "seeds"})
+    scene = parameters.model_dump(exclude={"schedulers", "loads", "seeds"})
     return sweep(partial(measure, scene=scene), points, parameters.seeds, label="ranks in SLAI")
 
 
 def measure(
-    scene: dict[str, Any], rate: float, policy: dict[str, Any], seed: int
+    scene: dict[str, Any], load: str, rate: float, set_of: str, policy: dict[str, Any], seed: int
 ) -> dict[str, Any]:
     """Serve one workload under one scheduler."""
-    arm, requests = Policy(**policy), workload(scene, rate, seed)
-    ranked = arm.scores == "ranking"
+    arm, requests = Policy(**policy), workload(scene, set_of, rate, seed)
     run = serve(
-        Machine(**scene["machine"]), arm.entry, requests, preemption=arm.preemption, scored=ranked
+        Machine(**scene["machine"]),
+        arm.entry,
+        requests,
+        preemption=arm.preemption,
+        scored=arm.scores == "ranking",
     )
     return {"scheduler": arm.label, **summarize(run), **promises(run, scene["ttft_slo_s"])}
 
 
-def workload(scene: dict[str, Any], rate: float, seed: int) -> pd.DataFrame:
+def workload(scene: dict[str, Any], set_of: str, rate: float, seed: int) -> pd.DataFrame:
     """Draw requests of paying and free users, with the scores of a predictor as priority."""
     users = (
         RequestClass("paying", scene["paying_share"], scene["paying_tbt_s"]),
         RequestClass("free", 1 - scene["paying_share"], scene["free_tbt_s"]),
     )
-    table = build_requests(lengths(scene["lengths"]), scene["requests"], rate, seed, classes=users)
+    table = build_requests(lengths(set_of), scene["requests"], rate, seed, classes=users)
     rng = generator(seed, "ranking", "ranking")
     scores = copula_scores(table["output_tokens"].to_numpy(), scene["tau"], rng)
     return table.assign(priority=-scores)

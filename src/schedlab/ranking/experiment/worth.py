@@ -42,7 +42,8 @@ def tau_dial(parameters: WorthParameters) -> pd.DataFrame:
 def error_shapes(parameters: WorthParameters) -> pd.DataFrame:
     """Serve a burst by perfect orders with one end shuffled, one row per end and seed.
 
-    Columns: ``kind`` (which end is shuffled), ``dial`` (which share), ``tau_measured`` and ``latency_mean``.
+    Columns: ``kind`` (which end is shuffled), ``dial`` (which share), ``tau_measured`` and
+    ``latency_mean``.
     """
     share = parameters.shuffled_share
     return _dialled(parameters, [{"kind": end, "dial": share} for end in ENDS])

@@ -8,18 +8,24 @@ from schedlab.lab.figures import canvas, curve, legend, looks_of
 PANELS = {
     "latency_mean": ("mean latency (s/token)", "log"),
     "attainment": ("share within all promises", "linear"),
-    "waiting_mean_s": ("mean of the longest waits (s)", "log"),
-    "waiting_p99_s": ("their 99th percentile (s)", "log"),
+    "waiting_mean_s": ("mean of longest waits (s)", "log"),
 }
 
 
 def against_load(table: pd.DataFrame) -> Figure:
-    """Draw latency, promises kept and waits against load, a line per scheduler."""
-    looks = looks_of(table["scheduler"])
-    figure, panels = canvas(2, 2, height=5.4, sharex=True)
-    for axes, (metric, (words, scale)) in zip(panels.flat, PANELS.items(), strict=True):
-        curve(axes, table, x="rate", y=metric, hue="scheduler", looks=looks)
-        axes.set(ylabel=words, yscale=scale)
+    """Draw latency, promises kept and waits against arrival rate, a column per load."""
+    looks, loads = looks_of(table["scheduler"]), table["load"].unique()
+    figure, panels = canvas(
+        len(PANELS), len(loads), height=7.0, sharex="col", sharey="row", squeeze=False
+    )
+    for row, (metric, (words, scale)) in zip(panels, PANELS.items(), strict=True):
+        for axes, load in zip(row, loads, strict=True):
+            part = table[table["load"] == load]
+            curve(axes, part, x="rate", y=metric, hue="scheduler", looks=looks)
+            axes.set_yscale(scale)
+        row[0].set_ylabel(words)
+    for axes, load in zip(panels[0], loads, strict=True):
+        axes.set_title(load)
     for axes in panels[-1]:
         axes.set_xlabel("arrival rate (requests/s)")
     legend(figure, columns=2)

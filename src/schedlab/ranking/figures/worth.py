@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.figure import Figure
 
-from schedlab.lab.figures import INK, bars, canvas, curve, legend, looks_of, reference
+from schedlab.lab.figures import GREY, INK, bars, canvas, curve, legend, looks_of, reference
 from schedlab.lab.statistics import interval
 
 
@@ -37,7 +37,10 @@ def latency_by_tau(
     theirs = {"marker": "D", "markerfacecolor": "none", "markeredgecolor": INK, "linestyle": ""}
     axes.plot(list(published), list(published.values()), label="published, figure 2b", **theirs)
     for name, runs in bounds.groupby("scheduler", sort=False):
-        reference(axes, float(runs["latency_mean"].mean()), name)
+        level = float(runs["latency_mean"].mean())
+        reference(axes, level, "")
+        above = {"textcoords": "offset points", "xytext": (3, 3), "fontsize": 9, "color": GREY}
+        axes.annotate(name, (0, level), xycoords=axes.get_yaxis_transform(), **above)
     axes.set(xlabel="Kendall's tau of the order", ylabel="mean latency (s/token)", ylim=(0, None))
     legend(figure, columns=2)
     return figure

@@ -216,19 +216,34 @@ class WorthParameters(Parameters):
     seeds: Seeds
 
 
+class Load(Parameters):
+    """Requests of one kind, and how fast they come.
+
+    Attributes
+    ----------
+    lengths
+        Set of prompt and output lengths.
+    rates
+        Arrival rates, requests/s.
+    """
+
+    lengths: LengthSet
+    rates: Rates
+
+
 class SlaiParameters(Parameters):
     """Parameters of ranks inside SLAI.
 
     Attributes
     ----------
-    lengths, machine
-        Requests and what serves them.
+    loads
+        Requests by name.
+    machine
+        What serves.
     tau
         Kendall's tau of the predictor.
     schedulers
         Entries to compare; all get the same scores.
-    rates
-        Arrival rates, requests/s.
     requests
         Requests of a run.
     paying_share, paying_tbt_s, free_tbt_s
@@ -239,11 +254,10 @@ class SlaiParameters(Parameters):
         One paired run each.
     """
 
-    lengths: LengthSet
+    loads: Annotated[dict[str, Load], Field(min_length=1)]
     machine: Machine
     tau: Tau
     schedulers: Policies
-    rates: Rates
     requests: PositiveInt
     paying_share: Share
     paying_tbt_s: NonNegativeFloat
