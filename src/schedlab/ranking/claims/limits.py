@@ -31,8 +31,8 @@ def limits_claims() -> list[Claim]:
             published=0.74,
             unit="tau",
             holds_to=0.9,
-            decide_with="give ranking.own_lengths some prompts in params.yaml (500, an hour or "
-            "more), install what schedlab.ranking.own_lengths names, then dvc repro",
+            decide_with="give ranking.own_lengths some prompts in params.yaml (300 take two or "
+            "three hours), install what schedlab.ranking.own_lengths names, then dvc repro",
         ),
         Claim(
             id="ranking/another-model-orders-as-well",
