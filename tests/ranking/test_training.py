@@ -71,7 +71,7 @@ def test_held_out_prompts_were_not_trained_on():
 def test_only_named_rankers_are_handed_over(scores, parameters):
     kept = training.handed_over(scores, parameters)
     assert set(kept["ranker"]) == {"ListMLE"}
-    assert list(kept) == ["ranker", "seed", "row", "prompt_tokens", "output_tokens", "score"]
+    assert list(kept) == ["ranker", "seed", "prompt_tokens", "output_tokens", "score"]
 
 
 def test_the_table_of_tau_says_what_the_scores_say(scores):

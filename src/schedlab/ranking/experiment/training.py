@@ -34,9 +34,9 @@ def train_all(parameters: TrainingParameters) -> pd.DataFrame:
 
 
 def handed_over(scores: pd.DataFrame, parameters: TrainingParameters) -> pd.DataFrame:
-    """Return the scores that other stages serve by, without the column ``accuracy``."""
+    """Return the scores that other stages serve by, with the lengths and no more."""
     kept = scores["ranker"].isin(parameters.hand_over)
-    return scores[kept].drop(columns="accuracy")
+    return scores.loc[kept, ["ranker", "seed", "prompt_tokens", "output_tokens", "score"]]
 
 
 def tau_by_ranker(scores: pd.DataFrame) -> pd.DataFrame:
