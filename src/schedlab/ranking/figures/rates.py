@@ -31,15 +31,15 @@ def starvation_pareto(table: pd.DataFrame, looks: Mapping[str, Look]) -> Figure:
             _points(axes, arm, label, looks[label])
         for quantum, arm in part[part["quantum"] > 0].groupby("quantum"):
             label = f"control, q = {quantum}"
-            _points(axes, arm, label, both[label])
+            _points(axes, arm, label, both[label], named=label == quanta[0])
         axes.set(xlabel="mean latency (s/token)", title=trace, xlim=(0, None), ylim=(0, None))
     panels[0][0].set_ylabel("mean of the longest waits (s)")
     legend(figure, columns=4)
     return figure
 
 
-def _points(axes: Axes, arm: pd.DataFrame, label: str, look: Look) -> None:
-    """Draw the arm's settings of T as points with intervals, joined and named."""
+def _points(axes: Axes, arm: pd.DataFrame, label: str, look: Look, *, named: bool = False) -> None:
+    """Draw the arm's settings of T as points with intervals, joined and perhaps named."""
     rows = []
     for after, runs in arm.groupby("promote_after"):
         across, up = interval(runs["latency_mean"]), interval(runs["waiting_mean_s"])
@@ -47,8 +47,8 @@ def _points(axes: Axes, arm: pd.DataFrame, label: str, look: Look) -> None:
         style = {"color": look.colour, "linewidth": 1}
         axes.plot([across.low, across.high], [up.estimate] * 2, **style)
         axes.plot([across.estimate] * 2, [up.low, up.high], **style)
-        if after:
-            place = {"textcoords": "offset points", "xytext": (6, 4), "fontsize": 8}
+        if named:
+            place = {"textcoords": "offset points", "xytext": (7, -3), "fontsize": 8}
             axes.annotate(f"T = {after}", rows[-1], **place)
     across, up = zip(*rows, strict=True)
     style = {"color": look.colour, "marker": look.marker, "linestyle": look.line}

@@ -96,10 +96,13 @@ def curves(
         if published is not None:
             _published_points(axes, published[published[panel] == place], x, metric, looks)
         axes.set(xlabel=labels[x], title=str(place))
-        if "x" in logarithmic:
-            axes.set_xscale("log")
         if "y" in logarithmic:
             axes.set_yscale("log")
+        if "x" in logarithmic:
+            measured = sorted(table[x].unique())
+            axes.set_xscale("log")
+            axes.set_xticks(measured, [f"{at:g}" for at in measured])
+            axes.tick_params(axis="x", which="minor", bottom=False)
     panels[0][0].set_ylabel(labels[metric])
     legend(figure, columns=3)
     return figure
