@@ -5,7 +5,7 @@ from importlib import import_module
 
 from benchmarks.table import render
 
-SUBJECTS = ("serving_engine", "serving_scaling", "serving_vidur", "pipeline")
+SUBJECTS = ("serving_engine", "ranking_engine", "serving_scaling", "serving_vidur", "pipeline")
 
 
 def main() -> None:

@@ -1,5 +1,7 @@
 """Experiments that drive the serving engine, small, and what is claimed of their tables."""
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,7 +16,7 @@ from schedlab.ranking.claims.burst import burst_claims, farthest_from_one, order
 from schedlab.ranking.claims.rates import gain_without_queue, rates_claims
 from schedlab.ranking.claims.slai import slai_claims
 from schedlab.ranking.claims.worth import worth_claims
-from schedlab.ranking.experiment import burst, rates, slai, world, worth
+from schedlab.ranking.experiment import arrivals, burst, rates, slai, world, worth
 from schedlab.ranking.figures import rates as rates_figures
 from schedlab.ranking.figures import served as served_figures
 from schedlab.ranking.figures import slai as slai_figures
@@ -113,6 +115,7 @@ def test_burst_tables_carry_their_claims_and_figures(bursts):
     assert tables["overhead"]["share"].between(0, 0.2).all()
     findings = {f["id"]: f for f in ledger.evaluate(burst_claims(), tables, "smoke")}
     assert findings["ranking/figure-1-fcfs"]["verdict"] == "reproduced"
+    assert findings["ranking/batch-bounds"]["verdict"] == "reproduced"
     assert findings["ranking/burst-sharegpt-mean"]["verdict"] == "undecided"  # no such trace here
     looks = looks_of([policy.label for policy in bursts.policies])
     figure = served_figures.policy_bars(
@@ -126,6 +129,37 @@ def test_burst_tables_carry_their_claims_and_figures(bursts):
     columns = ["latency_mean", "latency_p90"]
     beside = published.beside(tables["burst"], published.table_1(), columns)
     assert beside.loc[("8B", "LMSYS", "FCFS"), "latency_mean, published"] == 1.73
+
+
+def test_a_batch_beyond_its_bounds_is_noticed():
+    batches = pd.DataFrame(
+        {
+            "prefill_tokens": [700, 700, 0, 0],
+            "decode_tokens": [68, 69, 256, 257],
+            "requests": [69, 70, 256, 257],
+            "used_blocks": [100, 50, 101, 1],
+        }
+    )
+    assert burst.within_bounds(batches, 101) == 0.5
+    assert burst.within_bounds(batches, 100) == 0.25
+
+
+def test_recorded_arrivals_keep_their_bursts_at_any_rate():
+    if "SCHEDLAB_DATA_MIRROR" not in os.environ:
+        pytest.skip("recorded arrivals need SCHEDLAB_DATA_MIRROR")
+    for name in arrivals.RECORDED:
+        times = arrivals.arrival_times(name, 500, 8.0, seed=1)
+        assert (np.diff(times) >= 0).all()
+        assert 499 / times[-1] == pytest.approx(8.0)
+        gaps = np.diff(times) * 8.0
+        assert not np.allclose(gaps, np.diff(arrivals.arrival_times(name, 500, 8.0, seed=2)) * 8.0)
+    with pytest.raises(ValueError, match="arrivals, 99999999 were asked for"):
+        arrivals.arrival_times("azure2023-code", 99_999_999, 8.0, seed=1)
+
+
+def test_random_arrivals_come_at_the_rate():
+    times = arrivals.arrival_times("poisson", 4000, 8.0, seed=1)
+    assert 4000 / times[-1] == pytest.approx(8.0, rel=0.05)
 
 
 def test_swapping_costs_those_who_swap(bursts):
@@ -222,7 +256,7 @@ def test_ranks_inside_slai_are_measured_beside_both_alone():
     by_load = {name: load.rates for name, load in parameters.loads.items()}
     findings = ledger.evaluate(slai_claims(by_load, limits), {"slai": table}, "smoke")
     assert len(findings) == 12
-    assert len(slai_figures.against_load(table).axes) == 6
+    assert len(slai_figures.against_load(table).axes) == 4
 
 
 def test_estimators_pair_within_a_seed():

@@ -43,7 +43,10 @@ def first_example(seeds: list[int]) -> pd.DataFrame:
 
 
 def burst(parameters: BurstParameters) -> pd.DataFrame:
-    """Return one row per model, trace, policy and seed; columns of :func:`summarize`."""
+    """Return one row per model, trace, policy and seed.
+
+    Columns: those of :func:`summarize`, and ``within_bounds`` (see :func:`within_bounds`).
+    """
     points = _points(parameters, {SMALL: parameters.machine, LARGE: parameters.large_machine})
     measure = partial(measure_burst, requests=parameters.requests)
     return sweep(measure, points, parameters.seeds, label="burst")
@@ -77,7 +80,18 @@ def measure_burst(
     arm, trace = Policy(**policy), Trace(**trace_set)
     drawn = draw_requests(trace.lengths, requests, seed)
     run = run_policy(Machine(**machine), arm, trace, drawn, seed)
-    return {"scheduler": arm.label, **summarize(run, arm.extra_tokens)}
+    return {
+        "scheduler": arm.label,
+        **summarize(run, arm.extra_tokens),
+        "within_bounds": within_bounds(run.batches, run.total_blocks),
+    }
+
+
+def within_bounds(batches: pd.DataFrame, blocks: int) -> float:
+    """Return the share of batches with at most 256 requests, 768 tokens and so many blocks."""
+    tokens = batches["prefill_tokens"] + batches["decode_tokens"]
+    within = (batches["requests"] <= 256) & (tokens <= 768)
+    return float((within & batches["used_blocks"].between(0, blocks)).mean())
 
 
 def overhead(parameters: BurstParameters) -> pd.DataFrame:

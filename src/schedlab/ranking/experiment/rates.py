@@ -7,9 +7,9 @@ import pandas as pd
 
 from schedlab.lab.sweep import sweep
 from schedlab.ranking.claims.labels import CONTROLLED
+from schedlab.ranking.experiment.arrivals import arrival_times
 from schedlab.ranking.experiment.world import draw_requests, run_policy, summarize
 from schedlab.ranking.parameters.serving import Machine, Policy, RatesParameters, Trace
-from schedlab.serving.workload import poisson_arrivals
 
 
 def rate_sweep(parameters: RatesParameters) -> pd.DataFrame:
@@ -106,7 +106,7 @@ def _point(
 def _measured(
     parameters: RatesParameters, points: list[dict[str, Any]], label: str
 ) -> pd.DataFrame:
-    measure = partial(measure_rate, arrivals_s=parameters.arrivals_s)
+    measure = partial(measure_rate, arrivals=parameters.arrivals, arrivals_s=parameters.arrivals_s)
     return sweep(measure, points, parameters.seeds, label=label)
 
 
@@ -114,15 +114,16 @@ def measure_rate(
     machine: dict[str, Any],
     policy: dict[str, Any],
     trace_set: dict[str, Any],
+    arrivals: str,
     arrivals_s: float,
     rate: float,
     seed: int,
     **names: str | float,
 ) -> dict[str, Any]:
-    """Serve Poisson arrivals until the last has finished."""
+    """Serve arrivals until the last has finished."""
     arm, trace = Policy(**policy), Trace(**trace_set)
     count = round(rate * arrivals_s)
     drawn = draw_requests(trace.lengths, count, seed)
-    drawn["arrival_s"] = poisson_arrivals(count, rate, seed, truncate_at=None)
+    drawn["arrival_s"] = arrival_times(arrivals, count, rate, seed)
     run = run_policy(Machine(**machine), arm, trace, drawn, seed)
     return {"scheduler": arm.label, **summarize(run, arm.extra_tokens)}

@@ -8,15 +8,14 @@ from schedlab.lab.figures import canvas, curve, legend, looks_of
 PANELS = {
     "latency_mean": ("mean latency (s/token)", "log"),
     "attainment": ("share within all promises", "linear"),
-    "waiting_mean_s": ("mean of longest waits (s)", "log"),
 }
 
 
 def against_load(table: pd.DataFrame) -> Figure:
-    """Draw latency, promises kept and waits against arrival rate, a column per load."""
+    """Draw latency and promises kept against arrival rate, a column per load."""
     looks, loads = looks_of(table["scheduler"]), table["load"].unique()
     figure, panels = canvas(
-        len(PANELS), len(loads), height=7.0, sharex="col", sharey="row", squeeze=False
+        len(PANELS), len(loads), height=5.0, sharex="col", sharey="row", squeeze=False
     )
     for row, (metric, (words, scale)) in zip(panels, PANELS.items(), strict=True):
         for axes, load in zip(row, loads, strict=True):

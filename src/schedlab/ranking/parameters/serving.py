@@ -162,6 +162,8 @@ class RatesParameters(ServedParameters):
     ----------
     large_machine
         Machine of the study of starvation, as in the paper.
+    arrivals
+        ``poisson``, or a catalogued trace whose times are squeezed to each rate.
     rates
         Arrival rates, requests/s.
     arrivals_s
@@ -175,6 +177,7 @@ class RatesParameters(ServedParameters):
     """
 
     large_machine: Machine
+    arrivals: Literal["poisson", "azure2023-conv", "azure2023-code", "mooncake-conversation"]
     rates: Rates
     arrivals_s: NonNegativeFloat
     starvation_rates: Rates
