@@ -102,7 +102,7 @@ def curves(
             measured = sorted(table[x].unique())
             axes.set_xscale("log")
             axes.set_xticks(measured, [f"{at:g}" for at in measured])
-            axes.tick_params(axis="x", which="minor", bottom=False)
+            axes.set_xticks([], minor=True)
     panels[0][0].set_ylabel(labels[metric])
     legend(figure, columns=3)
     return figure

@@ -36,11 +36,13 @@ def latency_by_tau(
         axes.plot([tau, tau], [found.low, found.high], color=look.colour)
     theirs = {"marker": "D", "markerfacecolor": "none", "markeredgecolor": INK, "linestyle": ""}
     axes.plot(list(published), list(published.values()), label="published, figure 2b", **theirs)
-    for name, runs in bounds.groupby("scheduler", sort=False):
-        level = float(runs["latency_mean"].mean())
+    levels = bounds.groupby("scheduler", sort=False)["latency_mean"].mean()
+    for name, level in levels.items():
         reference(axes, level, "")
-        above = {"textcoords": "offset points", "xytext": (3, 3), "fontsize": 9, "color": GREY}
-        axes.annotate(name, (0, level), xycoords=axes.get_yaxis_transform(), **above)
+        right = level == levels.max()  # the curve falls, so there is room on the other side
+        style = {"textcoords": "offset points", "fontsize": 9, "color": GREY}
+        style |= {"xytext": (-3 if right else 3, 3), "ha": "right" if right else "left"}
+        axes.annotate(name, (float(right), level), xycoords=axes.get_yaxis_transform(), **style)
     axes.set(xlabel="Kendall's tau of the order", ylabel="mean latency (s/token)", ylim=(0, None))
     legend(figure, columns=2)
     return figure
