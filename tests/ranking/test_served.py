@@ -174,7 +174,7 @@ def test_swapping_costs_those_who_swap(bursts):
 
 def test_rates_tables_carry_their_claims_and_figures():
     one = {"LMSYS": SECTIONS["rates"]["all"]["traces"]["LMSYS"]}
-    parameters = small("rates", RatesParameters, traces=one, seeds=[1, 2], arrivals_s=3)
+    parameters = small("rates", RatesParameters, traces=one, seeds=[1, 2], arrivals_s=4)
     tables = {"rates": rates.rate_sweep(parameters), "starvation": rates.starvation(parameters)}
     tables["queue_depth"] = rates.queue_depth(parameters, tables["rates"])
     depth = tables["queue_depth"].set_index(["slots", "rate", "seed"])

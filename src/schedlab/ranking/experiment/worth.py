@@ -150,7 +150,7 @@ def _requests(scores: pd.DataFrame, ranker: str, parameters: WorthParameters) ->
     """Return the requests that a ranker scored, filtered as the authors filter, all at once."""
     table = scores[scores["ranker"] == ranker]
     kept = table["prompt_tokens"].between(*PROMPTS) & (table["output_tokens"] >= SHORTEST_OUTPUT)
-    table = table[kept].reset_index(drop=True)
+    table = table[kept].head(parameters.real_requests).reset_index(drop=True)
     return pd.DataFrame(
         {
             "request_id": np.arange(len(table)),

@@ -197,6 +197,8 @@ class WorthParameters(Parameters):
         Set of request lengths that the dials turn on.
     requests
         Requests of a burst.
+    real_requests
+        Most real requests of a burst.
     taus
         Values of Kendall's tau to try.
     shuffled_share
@@ -212,6 +214,7 @@ class WorthParameters(Parameters):
     machine: Machine
     lengths: LengthSet
     requests: PositiveInt
+    real_requests: PositiveInt
     taus: Annotated[list[Tau], Field(min_length=3)]
     shuffled_share: Share
     longest_output: PositiveInt
