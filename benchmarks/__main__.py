@@ -9,6 +9,7 @@ SUBJECTS = (
     "serving_engine",
     "serving_scaling",
     "serving_vidur",
+    "ranking_engine",
     "diffusion_schedulers",
     "estimation_learning",
     "microcontrollers_engine",

@@ -27,3 +27,12 @@ def test_every_file_that_the_readme_names_is_there():
     links = re.findall(r"\]\((?!https?://)([^)#]+)\)", text)
     assert links
     assert [link for link in links if not (root / link).exists()] == []
+
+
+def test_the_example_of_a_ranker_runs(capsys):
+    text = (find_root() / "README.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (example,) = [block for block in blocks if "LinearRanker" in block]
+    exec(compile(example, "README.md", "exec"), {})
+    short, long = map(float, capsys.readouterr().out.strip("[] \n").split())
+    assert short > long

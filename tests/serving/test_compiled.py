@@ -23,15 +23,19 @@ from schedlab.serving.histogram import TimeHistogram
 from schedlab.serving.metrics import SLO, summarize
 from schedlab.serving.records import compacted
 from schedlab.serving.schedulers import (
+    MLFQ,
     RAD,
     SLAI,
     FasterTransformer,
     Orca,
+    PerceptionOnly,
+    Priority,
     Sarathi,
     StaticSplit,
     VLLMv0,
     VLLMv1,
 )
+from schedlab.serving.schedulers.priority import KEYS, TIES
 from schedlab.serving.workload import build_requests
 
 orders = st.sampled_from(["fcfs", "spf"])
@@ -63,6 +67,46 @@ SCHEDULERS = {
     ),
     "slai by users": st.builds(
         SLAI, user_priority=st.just(True), token_budget=budgets, max_num_seqs=seqs
+    ),
+    "slai by rank": st.builds(
+        SLAI,
+        order=st.sampled_from(["fcfs", "ranked"]),
+        decodes=st.sampled_from(["lst", "ranked"]),
+        offset=st.sampled_from([0, 2]),
+        token_budget=budgets,
+        limit_total_decodes=st.sampled_from([1, 2, 128]),
+        max_num_seqs=seqs,
+    ),
+    "slai by users and rank": st.builds(
+        SLAI,
+        order=st.just("ranked"),
+        user_priority=st.just(True),
+        token_budget=budgets,
+        max_num_seqs=seqs,
+    ),
+    "priority": st.builds(
+        Priority,
+        key=st.sampled_from(sorted(KEYS)),
+        ties=st.sampled_from(sorted(TIES)),
+        promote_after=st.sampled_from([None, 1, 4]),
+        quantum=st.sampled_from([1, 3]),
+        max_num_batched_tokens=budgets,
+        max_num_seqs=seqs,
+    ),
+    "perception only": st.builds(
+        PerceptionOnly,
+        tokens=st.sampled_from([1, 5]),
+        max_num_batched_tokens=budgets,
+        max_num_seqs=seqs,
+    ),
+    "mlfq": st.builds(
+        MLFQ,
+        quantum_s=st.sampled_from([0.0, 0.01, 0.1]),
+        growth=st.sampled_from([1.0, 2.0, 10.0]),
+        levels=some,
+        reinsert=st.sampled_from(["front", "back"]),
+        max_num_batched_tokens=budgets,
+        max_num_seqs=seqs,
     ),
     "rad": st.builds(
         RAD,
@@ -100,6 +144,7 @@ OPTIONS = st.fixed_dictionaries(
         "watermark": st.sampled_from([0.0, 0.05, 0.1]),
         "first_token_at_prefill": st.booleans(),
         "preemption": st.sampled_from(["recompute", "swap"]),
+        "score_token_s": st.sampled_from([0.0, 1e-3]),
         "until_s": st.sampled_from([0.6, np.inf]),
     }
 )
@@ -108,11 +153,12 @@ request = st.tuples(
     st.integers(1, 150),
     st.integers(1, 40),
     st.sampled_from([None, 0.03, 0.1, 0.5]),
+    st.sampled_from([0.0, 1.5, -2.0]),
 )
 
 
 def as_table(rows):
-    columns = ["arrival_s", "prompt_tokens", "output_tokens", "tbt_limit_s"]
+    columns = ["arrival_s", "prompt_tokens", "output_tokens", "tbt_limit_s", "priority"]
     table = pd.DataFrame(rows, columns=columns)
     names = np.where(table["tbt_limit_s"] == 0.1, "paying", "free")
     return table.assign(request_id=np.arange(len(rows))[::-1], **{"class": names})
@@ -160,7 +206,9 @@ def crowd():
     lengths = rng.integers(1, [900, 300], size=(160, 2))
     lengths = pd.DataFrame(lengths, columns=["prompt_tokens", "output_tokens"])
     requests = build_requests(lengths, 160, 8.0, seed=2)
-    return requests.assign(arrival_s=requests["arrival_s"].round())
+    return requests.assign(
+        arrival_s=requests["arrival_s"].round(), priority=rng.integers(0, 50, 160)
+    )
 
 
 SCARCE = {"total_blocks": 400, "watermark": 0.05}
@@ -176,12 +224,18 @@ SCARCE = {"total_blocks": 400, "watermark": 0.05}
         VLLMv0(),
         VLLMv1(max_num_batched_tokens=512),
         StaticSplit(prefills=2, token_budget=256),
+        SLAI(order="ranked", decodes="ranked"),
+        Priority(promote_after=40, max_num_seqs=24),
+        PerceptionOnly(),
+        MLFQ(quantum_s=0.02, growth=3.0),
     ],
 )
-def test_crowds_are_served_equally(crowd, scheduler):
-    run = compiled.simulate(crowd, scheduler, ADA_MISTRAL7B, **SCARCE)
+@pytest.mark.parametrize("preemption", ["recompute", "swap"])
+def test_crowds_are_served_equally(crowd, scheduler, preemption):
+    options = {"preemption": preemption, **SCARCE}
+    run = compiled.simulate(crowd, scheduler, ADA_MISTRAL7B, **options)
     assert run.batches["preemptions"].sum() > 0
-    assert_equal(run, engine.simulate(crowd, scheduler, ADA_MISTRAL7B, **SCARCE))
+    assert_equal(run, engine.simulate(crowd, scheduler, ADA_MISTRAL7B, **options))
 
 
 def test_full_arrays_are_emptied_and_enlarged_on_the_way(crowd, monkeypatch):
@@ -218,6 +272,8 @@ def test_what_has_no_twin_goes_to_the_plain_engine(crowd):
     assert not compiled.covers(Sarathi(), lambda work: 1.0)
     assert not compiled.covers(SLAI(offset=float("inf")), ADA_MISTRAL7B)
     assert not compiled.covers(VLLMv1(policy="priority"), ADA_MISTRAL7B)
+    assert not compiled.covers(Priority(key=lambda request: 0), ADA_MISTRAL7B)
+    assert not compiled.covers(MLFQ(promote_after_s=3.0), ADA_MISTRAL7B)
     mine = compiled.simulate(small, Mine(), ADA_MISTRAL7B)
     assert_equal(mine, engine.simulate(small, Mine(), ADA_MISTRAL7B))
     assert mine.batches["start_s"][0] != small["arrival_s"].min()

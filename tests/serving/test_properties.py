@@ -10,10 +10,12 @@ from schedlab.serving.costs import ADA_MISTRAL7B, TileStaircase
 from schedlab.serving.engine import simulate
 from schedlab.serving.invariants import ScheduleError
 from schedlab.serving.schedulers import (
+    MLFQ,
     RAD,
     SLAI,
     FasterTransformer,
     Orca,
+    PerceptionOnly,
     Priority,
     Sarathi,
     StaticSplit,
@@ -38,6 +40,11 @@ SCHEDULERS = {
     "priority": lambda: Priority(key="prompt", max_num_batched_tokens=64, max_num_seqs=3),
     "starvation control": lambda: Priority(
         key="output_left", promote_after=5, quantum=9, max_num_batched_tokens=64, max_num_seqs=3
+    ),
+    "perception only": lambda: PerceptionOnly(tokens=5, max_num_batched_tokens=64, max_num_seqs=3),
+    "mlfq": lambda: MLFQ(quantum_s=0.05, growth=2.0, max_num_batched_tokens=64, max_num_seqs=3),
+    "slai ranked": lambda: SLAI(
+        order="ranked", decodes="ranked", token_budget=64, max_num_seqs=6, limit_total_decodes=2
     ),
     "orca": lambda: Orca(max_model_len=200, max_num_seqs=6),
     "faster transformer": lambda: FasterTransformer(max_model_len=200, max_num_seqs=6),

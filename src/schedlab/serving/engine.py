@@ -36,6 +36,7 @@ def simulate(
     first_token_at_prefill: bool = False,
     preemption: str = "recompute",
     swap_block_s: float = 1e-4,
+    score_token_s: float = 0.0,
     until_s: float = inf,
     check: bool = False,
     keep_members: bool = False,
@@ -62,6 +63,9 @@ def simulate(
     swap_block_s
         Seconds to move one block, added to the batch that they are moved for. The default is
         2 MiB at 20 GB/s.
+    score_token_s
+        Seconds that a predictor takes for a token of prompt. A batch waits for the scores of all
+        requests that have come since the last one began.
     until_s
         Horizon, for loads that are not stable: requests arrive and batches begin before it
         only; the last batch runs to its end.
@@ -91,6 +95,7 @@ def simulate(
         first_token_at_prefill=first_token_at_prefill,
         preemption=preemption,
         swap_block_s=swap_block_s,
+        score_token_s=score_token_s,
         until_s=until_s,
         check=check,
         keep_members=keep_members,
@@ -171,6 +176,7 @@ def _replica(
 ) -> Replica:
     options.one_of("preemption", settings["preemption"], PREEMPTIONS)
     options.real("swap_block_s", settings["swap_block_s"])
+    options.real("score_token_s", settings["score_token_s"])
     memory = BlockMemory(total_blocks, block_size, watermark)
     _check_scheduler(scheduler)
     _check_servable(queue, memory, max_model_len)

@@ -31,7 +31,7 @@ class Replica:
         Clock that all replicas share.
     scheduler, cost_model, memory
         Who decides, how long batches take, and the KV blocks.
-    first_token_at_prefill, preemption, swap_block_s, until_s, check, keep_members
+    first_token_at_prefill, preemption, swap_block_s, score_token_s, until_s, check, keep_members
         As in :func:`schedlab.serving.engine.simulate`.
 
     Attributes
@@ -58,6 +58,7 @@ class Replica:
         first_token_at_prefill: bool = False,
         preemption: str = "recompute",
         swap_block_s: float = 1e-4,
+        score_token_s: float = 0.0,
         until_s: float = inf,
         check: bool = False,
         keep_members: bool = False,
@@ -74,6 +75,7 @@ class Replica:
         self._fruitless_preemptions = 0
         self._emits = first_token_at_prefill
         self._swaps, self._swap_block_s = preemption == "swap", swap_block_s
+        self._score_token_s, self._unscored_tokens = score_token_s, 0
         self._until_s = until_s
         self._reserve = getattr(scheduler, "reserve_tokens", None)
         self._check = check
@@ -87,6 +89,7 @@ class Replica:
         self.state.waiting.append(request)
         self.state.num_arrived += 1
         self.state.backlog_tokens += self._tokens_to_come(request)
+        self._unscored_tokens += request.num_prompt_tokens
         if not self._arrival.triggered:
             self._arrival.succeed()
 
@@ -236,7 +239,8 @@ class Replica:
         duration = self.cost_model(work)
         if not 0 < duration < float("inf"):
             raise self.error(f"the cost model gave {duration!r} s for {work}; a time > 0 is needed")
-        return duration + self._swap_block_s * moved
+        scored, self._unscored_tokens = self._unscored_tokens, 0
+        return duration + self._swap_block_s * moved + self._score_token_s * scored
 
     def _record(
         self, start: float, duration: float, work: Work, decision: Decision, moved: int
@@ -286,7 +290,7 @@ class Replica:
         for request in decodes:
             request.num_computed_tokens += 1
             self._emit(request, now)
-        if decodes:
+        if decodes or self._swaps:  # with swapping nothing is lost, so any batch is progress
             self._fruitless_preemptions = 0
         for request in chain(prefilled, decodes):
             if request.num_output_tokens == request.max_tokens:

@@ -63,6 +63,10 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
 """The attributes that are relied on, by a method of vLLM whose code must name them."""
 
 
+NOT_IN_VLLM = {"token_budget", "max_num_seqs", "decodes"}
+"""Options of SLAI that are vLLM's own, or that need a rank."""
+
+
 def interface_problems() -> list[str]:
     """Return what the installed vLLM lacks of the interface that the schedulers rely on."""
     problems = []
@@ -131,8 +135,10 @@ class SLAIPolicy:
         self._slai = SLAI(
             token_budget=self.max_num_scheduled_tokens,
             max_num_seqs=self.max_num_running_reqs,
-            **_options(self, set(SLAI.__init__.__kwdefaults__) - {"token_budget", "max_num_seqs"}),
+            **_options(self, set(SLAI.__init__.__kwdefaults__) - NOT_IN_VLLM),
         )
+        if self._slai.order == "ranked":
+            raise ValueError("order 'ranked' needs priorities, which vLLM's requests do not carry")
         self._limits: WeakKeyDictionary[Any, float | None] = WeakKeyDictionary()
         self._last_schedulable: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
         self._begun_s: dict[int, float] = {}

@@ -80,5 +80,5 @@ def _compiled(
         return None
     from schedlab.serving.compiled.serve import serve  # imports numba
 
-    replica = new_replica(arrivals, rules, cost_model, keep_samples=not compact)
+    replica = new_replica(arrivals, rules, scheduler, cost_model, keep_samples=not compact)
     return serve(replica, arrivals, type(scheduler).__name__)

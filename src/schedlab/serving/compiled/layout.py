@@ -10,8 +10,10 @@ import numpy as np
 
 from schedlab.serving.records import BATCH_COLUMNS
 
-SCHEDULERS = range(8)
-SARATHI, SLAI, VLLM_V0, VLLM_V1, RAD, STATIC_SPLIT, ORCA, FASTER_TRANSFORMER = SCHEDULERS
+SCHEDULERS = range(11)
+SARATHI, SLAI, VLLM_V0, VLLM_V1, RAD, STATIC_SPLIT, ORCA, FASTER_TRANSFORMER = SCHEDULERS[:8]
+PRIORITY, PERCEPTION_ONLY, MLFQ = SCHEDULERS[8:]
+"""The last three rank everybody before every batch."""
 BY_ARRIVAL, BY_ADMISSION, DECODES_FIRST = range(3)
 """How a scheduler ranks running requests; the last has prompts behind decodes, by admission."""
 TOKENS_AND_CONTEXT, TOKENS_AND_ATTENTION, SEQUENCES = range(3)
@@ -43,15 +45,34 @@ REQUEST = np.dtype(
     ]
 )
 
+STANDING = np.dtype(
+    [
+        ("priority", "f8"),
+        ("value", "f8"),  # rank within the level; the smaller goes first
+        ("tie", "i8"),
+        ("level", "i8"),
+        ("served_s", "f8"),  # at this level
+        ("since", "i8"),  # batch from which its idle ones count
+        ("promoted", "?"),
+        ("runs", "i8"),  # batches that its promotion is still good for
+    ],
+    align=True,
+)
+"""What ranked schedulers know of a request beside what all do."""
+
 RULES = np.dtype(
     [
         ("scheduler", "i8"),
         ("default_limit_s", "f8"),
+        ("ranks_all", "?"),  # whether everybody is ranked before every batch
         ("shortest_first", "?"),
+        ("ranked_first", "?"),  # whether prompts start by priority
+        ("ranked_decodes", "?"),  # whether decodes that are not critical go by priority
         ("user_priority", "?"),
         ("first_token_at_prefill", "?"),
         ("swaps", "?"),
         ("swap_block_s", "f8"),
+        ("score_token_s", "f8"),
         ("until_s", "f8"),
         ("most_fruitless", "i8"),  # preemptions without a new token
         ("token_budget", "i8"),
@@ -66,6 +87,11 @@ RULES = np.dtype(
         ("below", "f8"),
         ("above", "f8"),
         ("memory_limit", "f8"),
+        ("by_output_left", "?"),
+        ("promote_after", "i8"),  # batches, 0 for never
+        ("quantum", "i8"),  # batches that a promoted request runs
+        ("estimate_tokens", "i8"),
+        ("to_front", "?"),  # where who drops a level goes
         ("total_blocks", "i8"),
         ("block_size", "i8"),
         ("watermark_blocks", "i8"),
@@ -90,10 +116,14 @@ STATE = np.dtype(
         ("active", "i8"),  # requests that own blocks
         ("num_admitted", "i8"),
         ("unsorted", "?"),  # whether the ranks of the running may have changed
+        ("num_moved", "i8"),  # the first of the running that may have changed rank
         ("front", "i8"),  # place of the request preempted last
         ("free_blocks", "i8"),
         ("fruitless_preemptions", "i8"),
         ("backlog_tokens", "i8"),
+        ("unscored_tokens", "i8"),  # of prompts that came since the last batch began
+        ("first_place", "i8"),  # in the levels of a feedback queue
+        ("last_place", "i8"),
         ("num_rows", "i8"),
         ("num_free_slots", "i8"),
         ("num_done", "i8"),  # entries of `done`
@@ -108,7 +138,7 @@ STATE = np.dtype(
         ("decode_tokens", "i8"),
         ("decode_context", "i8"),
         ("barrier_s", "f8"),  # no waiting request from here on may start in this batch
-        ("barrier_length", "i8"),
+        ("barrier_length", "f8"),
     ],
     align=True,
 )
@@ -123,10 +153,13 @@ class Replica(NamedTuple):
         Counters and options, one record each.
     requests
         By arrival, ties by ``request_id``. All other arrays name requests by their row here.
+    standings
+        One record for each request, or none where the scheduler does not rank.
     running
-        Requests that own blocks, in the order in which the scheduler ranks them.
+        Requests that own blocks, in the order in which the scheduler ranks them; everybody that
+        is here, where all are ranked.
     waiting
-        Binary heap in the order in which the scheduler admits.
+        Binary heap in the order in which the scheduler admits; unused where all are ranked.
     members
         The batch, in batch order.
     samples_s
@@ -142,11 +175,14 @@ class Replica(NamedTuple):
     prompt_s, contexts, decodes_s
         Attention: seconds of a whole prompt by its length, and of decodes, one row for each of
         these contexts and one column for each number of decodes.
+    quanta_s
+        Time at each level of a feedback queue.
     """
 
     state: np.ndarray
     rules: np.ndarray
     requests: np.ndarray
+    standings: np.ndarray
     running: np.ndarray
     waiting: np.ndarray
     members: np.ndarray
@@ -158,6 +194,7 @@ class Replica(NamedTuple):
     prompt_s: np.ndarray
     contexts: np.ndarray
     decodes_s: np.ndarray
+    quanta_s: np.ndarray
 
 
 BATCH = np.dtype(list(BATCH_COLUMNS.items()))

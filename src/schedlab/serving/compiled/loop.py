@@ -6,6 +6,7 @@ from schedlab.serving.compiled.batch_time import seconds
 from schedlab.serving.compiled.jit import cached, called, inlined
 from schedlab.serving.compiled.layout import DECODES_FIRST, SLAI, Replica
 from schedlab.serving.compiled.policies import schedule
+from schedlab.serving.compiled.ranked import drop_finished, note_batch, stand
 from schedlab.serving.compiled.steps import begin_batch, push, release, tokens_to_come
 
 SERVED, NEEDS_ROOM, FAILED = range(3)
@@ -43,8 +44,12 @@ def arrive(replica: Replica) -> None:
         if requests[i].submitted_s > state.now:
             return
         requests[i].place = i
-        push(replica, i)
+        if replica.rules[0].ranks_all:
+            stand(replica, i)
+        else:
+            push(replica, i)
         state.num_arrived += 1
+        state.unscored_tokens += requests[i].num_tokens
         state.backlog_tokens += tokens_to_come(replica, i)
 
 
@@ -67,15 +72,22 @@ def run_batch(replica: Replica) -> bool:
     if state.fruitless_preemptions > rules.most_fruitless or not 0 < duration < np.inf:
         return False
     duration += rules.swap_block_s * state.swapped_blocks
+    duration += rules.score_token_s * state.unscored_tokens
+    state.unscored_tokens = 0
     start = state.now
     record(replica, duration)
     state.now = start + duration
     finished = hand_out(replica)
-    if state.decode_tokens > 0:
+    if state.decode_tokens > 0 or rules.swaps:
         state.fruitless_preemptions = 0
     state.num_batches += 1
     passed = state.now - start
     state.mean_batch_time_s += (passed - state.mean_batch_time_s) / state.num_batches
+    if rules.ranks_all:
+        note_batch(replica, passed)
+        if finished:
+            drop_finished(replica)
+        return True
     if rules.ranks == DECODES_FIRST:
         rank_decodes(replica)
     if finished or state.num_preempted > 0:

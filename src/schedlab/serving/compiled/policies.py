@@ -5,6 +5,7 @@ import numpy as np
 from schedlab.serving.compiled import layout
 from schedlab.serving.compiled.jit import called, inlined
 from schedlab.serving.compiled.layout import Replica
+from schedlab.serving.compiled.ranked import ranked
 from schedlab.serving.compiled.steps import (
     admit,
     blocks_for,
@@ -24,6 +25,9 @@ ANY = np.iinfo(np.int64).max
 @inlined
 def schedule(replica: Replica) -> None:
     """Build the next batch by the rules of the chosen scheduler."""
+    if replica.rules[0].ranks_all:
+        ranked(replica)
+        return
     sort_running(replica)
     scheduler = replica.rules[0].scheduler
     if scheduler == layout.SARATHI:
@@ -88,7 +92,23 @@ def slai(replica: Replica) -> None:
     if state.tokens_left > 0:
         admit(replica, False, ANY)
     limit += state.decode_tokens - before  # those that were swapped in do not count
+    if replica.rules[0].ranked_decodes:
+        sort_by_priority(replica, at, decodes)
     decode_until(replica, np.inf, at, decodes, started, last, limit)
+
+
+@called
+def sort_by_priority(replica: Replica, first: int, last: int) -> None:
+    """Bring the running requests between two places into the order of their priority."""
+    running, standings = replica.running, replica.standings
+    replica.state[0].unsorted = True
+    for start in range(first + 1, last):
+        i = running[start]
+        at = start
+        while at > first and standings[running[at - 1]].priority > standings[i].priority:
+            running[at] = running[at - 1]
+            at -= 1
+        running[at] = i
 
 
 @inlined

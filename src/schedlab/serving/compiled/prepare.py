@@ -7,10 +7,11 @@ import pandas as pd
 
 from schedlab.serving.compiled import layout
 from schedlab.serving.compiled.layout import Replica
-from schedlab.serving.compiled.rules import Rules, cost_tables
+from schedlab.serving.compiled.rules import Rules, cost_tables, standings
 from schedlab.serving.costs import CostModel
 from schedlab.serving.memory import BlockMemory
 from schedlab.serving.request import REQUIRED_COLUMNS, in_order
+from schedlab.serving.schedulers.interface import Scheduler
 
 ROWS = 16_384
 """Batches between two stops of the loop."""
@@ -29,6 +30,8 @@ class Arrivals(NamedTuple):
         NaN where a request has none.
     classes
         Name of each request's class.
+    priority
+        0 where the table has none.
     """
 
     request_id: np.ndarray
@@ -37,6 +40,7 @@ class Arrivals(NamedTuple):
     output_tokens: np.ndarray
     tbt_limit_s: np.ndarray
     classes: list[str]
+    priority: np.ndarray
 
 
 def read_arrivals(table: pd.DataFrame, until_s: float) -> Arrivals:
@@ -49,6 +53,7 @@ def read_arrivals(table: pd.DataFrame, until_s: float) -> Arrivals:
         *[table[name].to_numpy() for name in REQUIRED_COLUMNS],
         pd.Series(limits_s, table.index, dtype=float).to_numpy(),
         list(map(str, table["class"])) if "class" in table else ["all"] * len(table),
+        pd.Series(table.get("priority", 0.0), table.index, dtype=float).to_numpy(),
     )
 
 
@@ -68,7 +73,12 @@ def fits(arrivals: Arrivals, memory: BlockMemory, longest: float) -> bool:
 
 
 def new_replica(
-    arrivals: Arrivals, rules: Rules, cost_model: CostModel, *, keep_samples: bool
+    arrivals: Arrivals,
+    rules: Rules,
+    scheduler: Scheduler,
+    cost_model: CostModel,
+    *,
+    keep_samples: bool,
 ) -> Replica:
     """Return a replica before its first batch.
 
@@ -78,6 +88,8 @@ def new_replica(
         Its requests.
     rules
         Options of scheduler, cost model and engine, by the names of ``layout.RULES``.
+    scheduler
+        Says how requests stand when they arrive.
     cost_model
         Fills the tables that batch times are looked up in.
     keep_samples
@@ -95,7 +107,8 @@ def new_replica(
         state=_record(layout.STATE, free_blocks=rules["total_blocks"], num_free_slots=len(slots)),
         rules=_record(layout.RULES, **rules),
         requests=requests,
-        running=np.empty(most, np.int64),
+        standings=standings(scheduler, arrivals._asdict()),
+        running=np.empty(n if rules.get("ranks_all") else most, np.int64),
         waiting=np.empty(n, np.int64),
         members=np.empty(most, np.int64),
         samples_s=samples_s,
@@ -103,6 +116,7 @@ def new_replica(
         done=np.empty(n, np.int64),
         rows=np.empty(ROWS, layout.BATCH),
         **cost_tables(cost_model, longest, most),
+        quanta_s=np.array(getattr(scheduler, "quanta_s", [])),
     )
 
 

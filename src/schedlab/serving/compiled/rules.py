@@ -20,18 +20,24 @@ from schedlab.serving.costs import (
 from schedlab.serving.memory import BlockMemory
 from schedlab.serving.replica import FRUITLESS_PREEMPTIONS, PREEMPTIONS
 from schedlab.serving.schedulers import (
+    MLFQ,
     RAD,
     SLAI,
     FasterTransformer,
     Orca,
+    PerceptionOnly,
+    Priority,
     Sarathi,
     StaticSplit,
     VLLMv0,
     VLLMv1,
 )
+from schedlab.serving.schedulers.prefix import StrictPrefix
+from schedlab.serving.schedulers.priority import TIES
 
 Rules = dict[str, Any]
 ENDLESS = 2**62
+PRICES = ("swap_block_s", "score_token_s")
 
 
 def _sarathi(scheduler: Sarathi, memory: BlockMemory) -> Rules:
@@ -54,6 +60,8 @@ def _slai(scheduler: SLAI, memory: BlockMemory) -> Rules | None:
         "scheduler": layout.SLAI,
         "ranks": layout.DECODES_FIRST,
         "shortest_first": scheduler.order == "spf",
+        "ranked_first": scheduler.order == "ranked",
+        "ranked_decodes": scheduler.decodes == "ranked",
     }
 
 
@@ -98,6 +106,36 @@ def _reserved(scheduler: Orca | FasterTransformer, memory: BlockMemory) -> Rules
     }
 
 
+def _priority(scheduler: Priority, memory: BlockMemory) -> Rules | None:
+    if scheduler.key_name is None:
+        return None
+    return _ranks_all(scheduler, layout.PRIORITY) | {
+        "by_output_left": scheduler.key_name == "output_left",
+        "promote_after": scheduler.promote_after or 0,
+        "quantum": scheduler.quantum,
+    }
+
+
+def _perception_only(scheduler: PerceptionOnly, memory: BlockMemory) -> Rules:
+    ours = {"estimate_tokens": scheduler.tokens}
+    return _ranks_all(scheduler, layout.PERCEPTION_ONLY) | ours
+
+
+def _mlfq(scheduler: MLFQ, memory: BlockMemory) -> Rules | None:
+    if scheduler.promote_after_s is not None:
+        return None
+    return _ranks_all(scheduler, layout.MLFQ) | {"to_front": scheduler.reinsert == "front"}
+
+
+def _ranks_all(scheduler: StrictPrefix, code: int) -> Rules:
+    return {
+        "scheduler": code,
+        "ranks_all": True,
+        "token_budget": scheduler.max_num_batched_tokens,
+        "max_num_seqs": scheduler.batch_seqs,
+    }
+
+
 TWINS: dict[type, Callable[[Any, BlockMemory], Rules | None]] = {
     Sarathi: _sarathi,
     SLAI: _slai,
@@ -107,6 +145,9 @@ TWINS: dict[type, Callable[[Any, BlockMemory], Rules | None]] = {
     StaticSplit: _static_split,
     Orca: _reserved,
     FasterTransformer: _reserved,
+    Priority: _priority,
+    PerceptionOnly: _perception_only,
+    MLFQ: _mlfq,
 }
 """How each class that has a compiled twin is written as numbers; subclasses have none."""
 
@@ -124,15 +165,15 @@ def all_rules(
         All other options of that function.
     """
     scheduling, costs = scheduler_rules(scheduler, memory), cost_rules(cost_model)
-    swap_block_s, preemption = settings["swap_block_s"], settings["preemption"]
+    prices_s, preemption = [settings[name] for name in PRICES], settings["preemption"]
     asks_for_more = settings["check"] or settings["keep_members"]
     if scheduling is None or costs is None or asks_for_more or preemption not in PREEMPTIONS:
         return None
-    if not (isinstance(swap_block_s, float) and 0 <= swap_block_s < inf):
+    if not all(isinstance(price_s, float) and 0 <= price_s < inf for price_s in prices_s):
         return None
-    names = ("first_token_at_prefill", "until_s", "swap_block_s", "total_blocks", "block_size")
+    names = ("first_token_at_prefill", "until_s", "total_blocks", "block_size")
     return {
-        **{name: settings[name] for name in names},
+        **{name: settings[name] for name in (*names, *PRICES)},
         "swaps": preemption == "swap",
         "most_fruitless": FRUITLESS_PREEMPTIONS,
         **scheduling,
@@ -148,10 +189,57 @@ def scheduler_rules(scheduler: Any, memory: BlockMemory) -> Rules | None:
         return None
     return {
         "ranks": layout.BY_ARRIVAL,
-        "max_num_seqs": scheduler.max_num_seqs,
+        "max_num_seqs": getattr(scheduler, "max_num_seqs", 0),
         "watermark_blocks": memory.watermark_blocks,
         "default_limit_s": getattr(scheduler, "time_between_tokens_s", 0.0),
     } | rules
+
+
+def standings(scheduler: Any, arrivals: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return how requests stand when they arrive; no records where the scheduler ranks nobody.
+
+    Parameters
+    ----------
+    scheduler
+        One that :func:`scheduler_rules` knows.
+    arrivals
+        Columns of the request table in order of arrival.
+    """
+    count = len(arrivals["request_id"])
+    if type(scheduler) is SLAI and "ranked" in (scheduler.order, scheduler.decodes):
+        return _standings(count, priority=arrivals["priority"])
+    if type(scheduler) is Priority:
+        return _standings(
+            count,
+            value=arrivals[KEY_COLUMNS[scheduler.key_name]],
+            tie=_ties(scheduler.ties, arrivals["request_id"]),
+        )
+    if type(scheduler) is PerceptionOnly:
+        priority, arrival_s = arrivals["priority"], arrivals["arrival_s"]
+        return _standings(count, priority=priority, value=arrival_s, tie=np.arange(count))
+    return _standings(count if type(scheduler) is MLFQ else 0)
+
+
+KEY_COLUMNS = {
+    "priority": "priority",
+    "arrival": "arrival_s",
+    "prompt": "prompt_tokens",
+    "output": "output_tokens",
+    "output_left": "output_tokens",
+}
+
+
+def _standings(count: int, **columns: np.ndarray) -> np.ndarray:
+    table = np.zeros(count, layout.STANDING)
+    for name, values in columns.items():
+        table[name] = values
+    return table
+
+
+def _ties(name: str, request_ids: np.ndarray) -> np.ndarray:
+    """Return a number for each id that is ordered as the scheduler orders equals."""
+    marks = [TIES[name](request_id) for request_id in request_ids.tolist()]
+    return np.unique(np.array(marks), return_inverse=True)[1]
 
 
 def cost_rules(cost_model: CostModel) -> Rules | None:

@@ -42,11 +42,13 @@ def sort_running(replica: Replica) -> None:
 
 
 @inlined
-def key(replica: Replica, i: int) -> tuple[float, int]:
+def key(replica: Replica, i: int) -> tuple[float, float]:
     """Return what the queue is sorted by before the place in it."""
     rules, request = replica.rules[0], replica.requests[i]
     priority_s = request.limit_s if rules.user_priority else 0.0
-    length = np.int64(request.num_prefill_tokens) if rules.shortest_first else np.int64(0)
+    if rules.ranked_first:
+        return priority_s, replica.standings[i].priority
+    length = np.float64(request.num_prefill_tokens) if rules.shortest_first else 0.0
     return priority_s, length
 
 
@@ -130,12 +132,20 @@ def release(replica: Replica, i: int) -> None:
 @called
 def preempt(replica: Replica, i: int) -> None:
     """Take a request's blocks; it waits in front, and none behind it starts in this batch."""
-    state, request = replica.state[0], replica.requests[i]
+    state = replica.state[0]
     priority_s, length = key(replica, i)
     if priority_s < state.barrier_s or (
         priority_s == state.barrier_s and length < state.barrier_length
     ):
         state.barrier_s, state.barrier_length = priority_s, length
+    dispossess(replica, i)
+    push(replica, i)
+
+
+@called
+def dispossess(replica: Replica, i: int) -> None:
+    """Take a running request's blocks; its place in the queue is in front."""
+    state, request = replica.state[0], replica.requests[i]
     release(replica, i)
     if replica.rules[0].swaps:
         state.swapped_blocks += blocks_for(replica, request.num_computed_tokens)
@@ -148,7 +158,6 @@ def preempt(replica: Replica, i: int) -> None:
     state.num_preempted += 1
     state.front -= 1
     request.place = state.front
-    push(replica, i)
 
 
 @inlined
@@ -269,7 +278,17 @@ def admit(replica: Replica, whole: bool, most: int) -> None:
 
 @called
 def enter(replica: Replica, i: int) -> None:
-    """Put an admitted request among the running ones; give it room for its samples."""
+    """Put an admitted request among the running ones."""
+    state = replica.state[0]
+    own(replica, i)
+    replica.running[state.num_running] = i
+    state.num_running += 1
+    state.unsorted = True
+
+
+@inlined
+def own(replica: Replica, i: int) -> None:
+    """Note that a request owns blocks from now on; give it room for its samples."""
     state, request = replica.state[0], replica.requests[i]
     ranks = replica.rules[0].ranks
     request.rank_s = request.arrival_s if ranks == BY_ARRIVAL else np.inf
@@ -277,9 +296,6 @@ def enter(replica: Replica, i: int) -> None:
     state.num_admitted += 1
     state.active += 1
     state.swapped_blocks += blocks_for(replica, request.num_computed_tokens)
-    replica.running[state.num_running] = i
-    state.num_running += 1
-    state.unsorted = True
     if np.isnan(request.first_scheduled_s):
         request.first_scheduled_s = state.now
     if request.offset < 0:

@@ -7,7 +7,9 @@ A scheduler is any class with keyword options and a method
 
 from schedlab.serving.schedulers.faster_transformer import FasterTransformer
 from schedlab.serving.schedulers.interface import Decision, Scheduler
+from schedlab.serving.schedulers.mlfq import MLFQ
 from schedlab.serving.schedulers.orca import Orca
+from schedlab.serving.schedulers.perception_only import PerceptionOnly
 from schedlab.serving.schedulers.priority import Priority
 from schedlab.serving.schedulers.rad import RAD
 from schedlab.serving.schedulers.sarathi import Sarathi
@@ -18,6 +20,7 @@ from schedlab.serving.schedulers.vllm_v0 import VLLMv0
 from schedlab.serving.schedulers.vllm_v1 import VLLMv1
 
 __all__ = [
+    "MLFQ",
     "RAD",
     "SCHEDULERS",
     "SLAI",
@@ -25,6 +28,7 @@ __all__ = [
     "Draft",
     "FasterTransformer",
     "Orca",
+    "PerceptionOnly",
     "Priority",
     "Sarathi",
     "Scheduler",
@@ -35,7 +39,9 @@ __all__ = [
 
 SCHEDULERS: dict[str, type] = {
     "faster_transformer": FasterTransformer,
+    "mlfq": MLFQ,
     "orca": Orca,
+    "perception_only": PerceptionOnly,
     "priority": Priority,
     "rad": RAD,
     "sarathi": Sarathi,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
+from functools import cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from schedlab.serving.schedulers import options
+from schedlab.serving.schedulers.prefix import StrictPrefix, queue
 from schedlab.serving.schedulers.steps import Draft, by_arrival
 
 if TYPE_CHECKING:
@@ -27,6 +30,19 @@ KEYS: dict[str, Callable[[Request], float]] = {
     "output_left": _left,  # an oracle: shortest remaining time first
 }
 """Keys by the name that ``params.yaml`` uses; the smaller goes first."""
+
+
+@cache
+def _drawn(request_id: int) -> int:
+    return int.from_bytes(hashlib.blake2b(str(request_id).encode(), digest_size=7).digest())
+
+
+TIES: dict[str, Callable[[int], object]] = {
+    "queue": lambda request_id: 0,
+    "text": str,
+    "random": _drawn,
+}
+"""What breaks ties, by name: the queue, the id as text, or a number drawn from the id."""
 
 
 class Standing(NamedTuple):
@@ -50,16 +66,13 @@ class Standing(NamedTuple):
 NEW = Standing()
 
 
-class Priority:
+class Priority(StrictPrefix):
     """The scheduler of *Efficient LLM Scheduling by Learning to Rank* (its Algorithm 1).
 
     Before every batch waiting, running and swapped-out requests are sorted together, and the
-    first ones run, up to the first that does not fit the budget: nobody overtakes. A request
-    that is displaced keeps its blocks until they are needed. Then those that are not selected
-    lose theirs, the last of the order first, and if that is not enough, selected ones do. As in
-    the authors' code a running request is counted with one more block whether it needs it or
-    not, and equal keys favour new over running over preempted requests. The authors preempt by
-    swap only; the engine's ``preemption`` decides.
+    first ones run, see :class:`StrictPrefix`. With the scores of a ranker as ``priority`` this is
+    the paper's scheduler; with a classifier's classes, true lengths or those of another
+    sampling run, its baselines. A score is never predicted again.
 
     Parameters
     ----------
@@ -67,9 +80,16 @@ class Priority:
         A name of :data:`KEYS`, or a function of a request; the smallest value goes first.
     promote_after
         T: a request that did not run for so many batches is promoted before all others. None
-        turns starvation control off, as in most of the authors' experiments.
+        turns starvation control off, as in most of the authors' experiments. The paper gives
+        no value; the authors' scripts use 200. It counts batches, not seconds.
     quantum
         q: batches that a promoted request runs before it stands in line again.
+    ties
+        What goes first of equals. ``queue``: new before running before preempted requests, as a
+        stable sort leaves them. ``text``: the smaller id as text, ``"10"`` before ``"2"``, as the
+        authors sort classes in offline runs. ``random``: a number drawn from the id, as their
+        random ids do in a server; nearly all requests share a class then, and their order is
+        a random one rather than that of arrival.
     max_num_batched_tokens
         Tokens in a batch.
     max_num_seqs
@@ -82,6 +102,7 @@ class Priority:
         key: str | Callable[[Request], float] = "priority",
         promote_after: int | None = None,
         quantum: int = 10,
+        ties: str = "queue",
         max_num_batched_tokens: int = 768,
         max_num_seqs: int = 256,
     ) -> None:
@@ -90,42 +111,34 @@ class Priority:
         if promote_after is not None:
             options.count("promote_after", promote_after)
         options.count("quantum", quantum)
-        options.count("max_num_batched_tokens", max_num_batched_tokens)
-        options.count("max_num_seqs", max_num_seqs)
+        options.one_of("ties", ties, TIES)
+        super().__init__(max_num_batched_tokens, max_num_seqs)
+        self.key_name = None if callable(key) else key
         self.key = key if callable(key) else KEYS[key]
-        self.promote_after, self.quantum = promote_after, quantum
-        self.max_num_batched_tokens, self.batch_seqs = max_num_batched_tokens, max_num_seqs
+        self.promote_after, self.quantum, self.ties = promote_after, quantum, ties
 
     def schedule(self, state: State, now: float) -> Decision:
         """Return the first requests of the order; the memo holds everyone's standing."""
-        order, standings = self._order(state)
-        draft = Draft(state, self.max_num_batched_tokens)
-        chosen = self._first(order)
-        chosen, evicted = self._make_room(state, order, chosen)
-        for request in evicted:
-            draft.preempt(request)
-        for request, tokens in chosen:
-            draft.give(request, tokens)
+        present = queue(state)
+        standings = self._standings(present, state.memo or {})
+        tie = TIES[self.ties]
+
+        def rank(request: Request) -> tuple[bool, float, object]:
+            promoted = bool(standings) and standings[request.request_id].promoted
+            return not promoted, self.key(request), tie(request.request_id)
+
+        draft = self._batch(state, sorted(present, key=rank))
         return draft.decision(self._remember(standings, draft))
 
-    def _order(self, state: State) -> tuple[list[Request], dict[int, Standing]]:
-        queue = [
-            *[request for request in state.waiting if not request.num_preemptions],
-            *state.running,
-            *[request for request in state.waiting if request.num_preemptions],
-        ]
+    def _standings(
+        self, present: list[Request], before: Mapping[int, Standing]
+    ) -> dict[int, Standing]:
         if self.promote_after is None:
-            return sorted(queue, key=self.key), {}
-        before: Mapping[int, Standing] = state.memo or {}
-        standings = {
+            return {}
+        return {
             request.request_id: self._promote(before.get(request.request_id, NEW))
-            for request in queue
+            for request in present
         }
-
-        def rank(request: Request) -> tuple[bool, float]:
-            return not standings[request.request_id].promoted, self.key(request)
-
-        return sorted(queue, key=rank), standings
 
     def _promote(self, standing: Standing) -> Standing:
         if standing.idle >= self.promote_after:
@@ -133,46 +146,6 @@ class Priority:
         if standing.promoted and standing.runs <= 0:
             return Standing(standing.idle)
         return standing
-
-    def _first(self, order: list[Request]) -> list[tuple[Request, int]]:
-        """Return the requests that fit the budget, each with its tokens."""
-        chosen: list[tuple[Request, int]] = []
-        left = self.max_num_batched_tokens
-        for request in order[: self.batch_seqs]:
-            if left < 1:
-                break
-            tokens = min(left, request.prefill_left or 1)
-            chosen.append((request, tokens))
-            left -= tokens
-        return chosen
-
-    def _make_room(
-        self, state: State, order: list[Request], chosen: list[tuple[Request, int]]
-    ) -> tuple[list[tuple[Request, int]], list[Request]]:
-        """Return who still runs, and who loses its blocks, in this order."""
-        memory, chosen, evicted = state.memory, list(chosen), []
-        short = (
-            sum(self._blocks(state, request) for request, _ in chosen)
-            - memory.free_blocks
-            + memory.watermark_blocks
-        )
-        for request in reversed(order[len(chosen) :]):
-            if short > 0 and request.num_blocks:
-                evicted.append(request)
-                short -= request.num_blocks
-        while short > 0 and len(chosen) > 1:  # alone, the first always fits
-            request, _ = chosen.pop()
-            short -= self._blocks(state, request) + request.num_blocks
-            if request.num_blocks:
-                evicted.append(request)
-        return chosen, evicted
-
-    @staticmethod
-    def _blocks(state: State, request: Request) -> int:
-        """Return the blocks that the authors count for a request in the next batch."""
-        if request.num_blocks:
-            return 1
-        return state.memory.blocks_for(request.num_tokens) + request.is_swapped
 
     def _remember(self, standings: dict[int, Standing], draft: Draft) -> dict[int, Standing] | None:
         if self.promote_after is None:

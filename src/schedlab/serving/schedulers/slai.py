@@ -7,13 +7,14 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from schedlab.serving.schedulers import options
-from schedlab.serving.schedulers.steps import ORDERS, Draft
+from schedlab.serving.schedulers.steps import ORDERS, Draft, by_priority
 
 if TYPE_CHECKING:
     from schedlab.serving.request import Request
     from schedlab.serving.schedulers.interface import Decision
     from schedlab.serving.state import State
 
+DECODE_ORDERS = ("lst", "ranked")
 Queue = deque[tuple[float, float, int, "Request"]]
 
 
@@ -23,14 +24,18 @@ class SLAI:
     Parameters
     ----------
     order
-        Order of waiting prompts: ``fcfs``, or ``spf`` for the shortest prompt first.
+        Order of waiting prompts: ``fcfs``, ``spf`` for the shortest prompt first, or ``ranked`` for
+        the smallest ``priority`` first, which no paper has; ties in the order of the queue.
+    decodes
+        Order of the decodes that are not critical, where they do not all fit: ``lst``, or
+        ``ranked`` for the smallest ``priority`` first, ties by LST.
     offset
         Safety margin Theta in mean batch times: a number, or ``dynamic`` for ``below`` or
         ``above`` according to the memory in use.
     below, above, memory_limit
         Dynamic offset: ``above`` once this share of the KV blocks is used, ``below`` before.
     user_priority
-        With ``spf``: prompts with a tighter TBT limit go first, then by length.
+        With ``spf`` or ``ranked``: prompts with a tighter TBT limit go first, then by that order.
     token_budget
         Tokens in a batch; a decode counts 1.
     limit_total_decodes
@@ -45,6 +50,7 @@ class SLAI:
         self,
         *,
         order: str = "spf",
+        decodes: str = "lst",
         offset: float | str = "dynamic",
         below: float = 5,
         above: float = 10,
@@ -55,7 +61,8 @@ class SLAI:
         max_num_seqs: int = 128,
         time_between_tokens_s: float = 0.2,
     ) -> None:
-        options.one_of("order", order, ORDERS)
+        options.one_of("order", order, (*ORDERS, "ranked"))
+        options.one_of("decodes", decodes, DECODE_ORDERS)
         if offset != "dynamic":
             options.real("offset (unless 'dynamic')", offset)
             below = above = offset
@@ -67,9 +74,9 @@ class SLAI:
         options.count("limit_total_decodes", limit_total_decodes)
         options.count("max_num_seqs", max_num_seqs)
         options.real("time_between_tokens_s", time_between_tokens_s)
-        if user_priority and order != "spf":
-            raise ValueError(f"user_priority needs order 'spf', got {order!r}")
-        self.order, self.user_priority = order, user_priority
+        if user_priority and order == "fcfs":
+            raise ValueError(f"user_priority needs order 'spf' or 'ranked', got {order!r}")
+        self.order, self.decodes, self.user_priority = order, decodes, user_priority
         self.below, self.above, self.memory_limit = below, above, memory_limit
         self.token_budget = self.max_num_batched_tokens = token_budget
         self.limit_total_decodes, self.max_num_seqs = limit_total_decodes, max_num_seqs
@@ -90,7 +97,7 @@ class SLAI:
         return ended_s + self.tbt_limit_s(request) - theta * mean_batch_time_s
 
     def schedule(self, state: State, now: float) -> Decision:
-        """Return critical decodes by LST, started prompts, new prompts, other decodes by LST.
+        """Return critical decodes by LST, started prompts, new prompts, other decodes.
 
         Equal LSTs go by arrival, then by ``request_id``.
         """
@@ -102,6 +109,8 @@ class SLAI:
             draft.prefill(started.pop(0))
         if draft.tokens_left > 0:
             draft.admit(self._waiting(draft), self.max_num_seqs)
+        if self.decodes == "ranked":
+            queue = deque(sorted(queue, key=lambda entry: entry[-1].priority))
         self._decode(draft, queue, started, latest=inf, decodes=decodes)
         return draft.decision()
 
@@ -125,4 +134,6 @@ class SLAI:
 
     def _waiting(self, draft: Draft) -> list[Request]:
         queue = draft.waiting(self.order)
+        if self.order == "ranked":
+            queue = sorted(queue, key=by_priority)
         return sorted(queue, key=self.tbt_limit_s) if self.user_priority else queue

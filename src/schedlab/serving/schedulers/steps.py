@@ -16,6 +16,7 @@ ORDERS = ("fcfs", "spf")
 """First come first served; shortest prompt first."""
 
 by_arrival = attrgetter("arrival_s")
+by_priority = attrgetter("priority")
 by_length = attrgetter("num_prefill_tokens")  # does not grow with the output while running
 
 

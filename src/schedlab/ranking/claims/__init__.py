@@ -1,0 +1,1 @@
+"""The ranking claims, a module per stage."""

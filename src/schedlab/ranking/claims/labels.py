@@ -1,0 +1,11 @@
+"""What `params.yaml`, figures and claims call the policies of the ranking paper."""
+
+FCFS = "FCFS"
+MLFQ = "MLFQ"
+PERCEPTION = "Perception Only"
+CLASSES = "10 classes"
+RANKING = "Ranking"
+OPTIMAL = "Other sampling run"
+SRTF = "SRTF (true lengths)"
+CONTROLLED = "Ranking, T = {}, q = {}"
+"""Ranking with starvation control."""

@@ -1,0 +1,1 @@
+"""Ranking experiments: parameters in, tidy tables out."""

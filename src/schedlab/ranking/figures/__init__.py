@@ -1,0 +1,1 @@
+"""Figures of the ranking system: a tidy table in, a matplotlib figure out."""
