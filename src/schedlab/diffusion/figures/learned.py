@@ -51,7 +51,8 @@ def strips(rows: Mapping[str, np.ndarray], heads: Sequence[str] = ()) -> Figure:
     heads
         Words above the images of the first row.
     """
-    figure, panels = canvas(len(rows), 1, height=0.62 * len(rows) + 0.3, squeeze=False)
+    row = 0.1 + min(0.55, 5.5 / max(map(len, rows.values())))
+    figure, panels = canvas(len(rows), 1, height=row * len(rows) + 0.3, squeeze=False)
     for axes, (name, images) in zip(panels[:, 0], rows.items(), strict=True):
         show(axes, images, len(images))
         axes.text(-0.01, 0.5, name, transform=axes.transAxes, ha="right", va="center", fontsize=9.5)
