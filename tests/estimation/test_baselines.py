@@ -210,7 +210,12 @@ def test_gains_that_vanish_break_their_claims():
         ],
         columns=["system", "pair", "seed", "exact", "cost", "rate", "mse"],
     )
-    wanted = {"rare-jumps-joint-gain", "two-peaks-joint-gain", "exact-coin-rate", "exact-coin-error"}
+    wanted = {
+        "rare-jumps-joint-gain",
+        "two-peaks-joint-gain",
+        "exact-coin-rate",
+        "exact-coin-error",
+    }
     claims = [c for c in optimum_claims() if c.id.partition("/")[2] in wanted]
     findings = ledger.evaluate(claims, {"simulations": same}, "laptop")
     assert {f["verdict"] for f in findings} == {"not reproduced"}
