@@ -115,7 +115,7 @@ def test_simulations_share_their_trajectories(solved):
     )
     verdicts = {finding["id"]: finding["verdict"] for finding in findings}
     assert verdicts["estimation/rare-jumps-joint-gain"] == "reproduced"
-    assert verdicts["estimation/coin-rate"] == "undecided"
+    assert verdicts["estimation/exact-coin-rate"] == "undecided"
     drawn = optimum_figures.pair_bars(table)
     assert [axes.get_title() or axes.get_title(loc="left") for axes in drawn.axes[:2]] == [
         "S1, λ = 0.5",
@@ -210,7 +210,12 @@ def test_gains_that_vanish_break_their_claims():
         ],
         columns=["system", "pair", "seed", "exact", "cost", "rate", "mse"],
     )
-    wanted = {"rare-jumps-joint-gain", "two-peaks-joint-gain", "coin-rate", "coin-error"}
+    wanted = {
+        "rare-jumps-joint-gain",
+        "two-peaks-joint-gain",
+        "exact-coin-rate",
+        "exact-coin-error",
+    }
     claims = [c for c in optimum_claims() if c.id.partition("/")[2] in wanted]
     findings = ledger.evaluate(claims, {"simulations": same}, "laptop")
     assert {f["verdict"] for f in findings} == {"not reproduced"}

@@ -102,7 +102,7 @@ def _gains() -> list[Claim]:
 def _coin() -> list[Claim]:
     return [
         Claim(
-            id="estimation/coin-rate",
+            id="estimation/exact-coin-rate",
             sentence="A coin as noise (S6): the best pair sends at half of the steps, ±0.01",
             source="closed form",
             estimator=partial(measured, "S6", "joint", "rate"),
@@ -112,7 +112,7 @@ def _coin() -> list[Claim]:
             figure="pairs",
         ),
         Claim(
-            id="estimation/coin-error",
+            id="estimation/exact-coin-error",
             sentence="A coin as noise (S6): the best pair has no error (mean square below 0.001)",
             source="closed form",
             estimator=partial(measured, "S6", "joint", "mse"),
