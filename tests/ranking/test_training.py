@@ -136,6 +136,7 @@ def test_claims_follow_the_tables():
                 Classes_of_100=0.27, Classes_of_10=0.2, Classes_of_1=0.1)
     )  # fmt: skip
     assert good["listmle-tau"] == "reproduced"
+    assert good["listmle-tau-as-published"] == "direction only"
     assert good["listmle-beats-ten-classes"] == "reproduced"
     assert good["finer-classes-are-less-accurate"] == "reproduced"
     assert good["accuracy-is-not-order"] == "reproduced"

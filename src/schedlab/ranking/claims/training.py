@@ -40,13 +40,23 @@ def _order_claims() -> list[Claim]:
     return [
         Claim(
             id="ranking/listmle-tau",
-            sentence="A ranker trained by ListMLE orders the answers to unseen ShareGPT prompts: "
-            "Kendall's tau well above 0",
-            source="table 8 (OPT-125M, answers of Llama-3-70B); here TF-IDF, answers of ChatGPT",
+            sentence="A linear ranker trained by ListMLE orders the answers to unseen ShareGPT "
+            "prompts with a Kendall's tau of 0.28 or more",
+            source="our bound for words as features; the paper has no such ranker",
+            estimator=per_seed(lambda tau: tau[LISTMLE]),
+            unit="tau",
+            holds_from=0.28,
+            null=0.0,
+            figure="tau-by-ranker",
+        ),
+        Claim(
+            id="ranking/listmle-tau-as-published",
+            sentence="A ranker trained by ListMLE reaches the tau of the paper's OPT-125M",
+            source="table 8 (answers of Llama-3-70B); here TF-IDF, answers of ChatGPT",
             estimator=per_seed(lambda tau: tau[LISTMLE]),
             published=0.55,
             unit="tau",
-            holds_from=0.28,
+            holds_from=0.5,
             null=0.0,
             figure="tau-by-ranker",
         ),
