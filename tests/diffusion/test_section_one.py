@@ -100,4 +100,4 @@ def test_claims_compare_line_and_path_where_a_scheduler_is_accurate():
     tables = {"few_steps": few, "gaps": gaps}
     assert claims.least_gap(tables) == [2.5, 2.5, 2.5]  # Heun's error hides its gap
     assert claims.stochastic_gap(tables) == [0.0, 0.0, 0.0]
-    assert claims.best_multistep(20)(tables) == pytest.approx([0.4] * 3)
+    assert claims.best_against_ddim("few_steps", 20)(tables) == pytest.approx([0.4] * 3)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from schedlab.diffusion.claims.zoo import MULTISTEP
+from schedlab.diffusion.claims.budget import against_ddim, best_against_ddim, errors_at
 from schedlab.lab.claims import CannotTell, Claim, Estimator, Tables
 
 NAO = "NAO, supplement, section I (not seen): the method under other schedulers"
@@ -53,21 +53,21 @@ def _few_step_claims() -> list[Claim]:
             id="diffusion/multistep-halves-the-error-on-digits",
             sentence="On the learned model, with 20 evaluations, some multistep solver has at most "
             "half of DDIM's error",
-            estimator=best_multistep(20),
+            estimator=best_against_ddim("few_steps", 20),
             holds_to=0.5,
             **below,
         ),
         Claim(
             id="diffusion/heun-fails-at-few-evaluations-on-digits",
             sentence="On the learned model, with 5 evaluations, Heun's method is worse than DDIM",
-            estimator=against_ddim("Heun", 5),
+            estimator=against_ddim("Heun", "few_steps", 5),
             holds_from=1.0,
             **below,
         ),
         Claim(
             id="diffusion/plms-fails-at-few-evaluations-on-digits",
             sentence="On the learned model, with 5 evaluations, PLMS is worse than DDIM",
-            estimator=against_ddim("PLMS", 5),
+            estimator=against_ddim("PLMS", "few_steps", 5),
             holds_from=1.0,
             **below,
         ),
@@ -120,7 +120,7 @@ def _ratios(tables: Tables, stochastic: bool) -> pd.Series:
 
 def least_gap(tables: Tables) -> Sequence[float]:
     """Return, by seed, the smallest ratio over deterministic schedulers as accurate as DDIM."""
-    errors = _at(tables, BUDGET).mean()
+    errors = errors_at(tables, "few_steps", BUDGET).mean()
     accurate = errors.index[errors <= AS_ACCURATE * errors["DDIM"]]
     ratios = _ratios(tables, stochastic=False)
     kept = ratios[ratios.index.get_level_values("scheduler").isin(accurate)]
@@ -130,37 +130,6 @@ def least_gap(tables: Tables) -> Sequence[float]:
 def stochastic_gap(tables: Tables) -> Sequence[float]:
     """Return, by seed, the largest relative difference over stochastic schedulers."""
     return (_ratios(tables, stochastic=True) - 1).abs().groupby("seed").max().to_list()
-
-
-def _at(tables: Tables, nfe: int) -> pd.DataFrame:
-    table = tables["few_steps"]
-    found = table[table["nfe"] == nfe].pivot_table(index="seed", columns="scheduler", values="rmse")
-    if "DDIM" not in found:
-        raise CannotTell(f"no run of DDIM with {nfe} evaluations")
-    return found
-
-
-def best_multistep(nfe: int) -> Estimator:
-    """Return an estimator of the best multistep solver's error over DDIM's."""
-
-    def values(tables: Tables) -> Sequence[float]:
-        found = _at(tables, nfe)
-        best = found[[name for name in found if name.startswith(MULTISTEP)]].mean().idxmin()
-        return (found[best] / found["DDIM"]).to_list()
-
-    return values
-
-
-def against_ddim(label: str, nfe: int) -> Estimator:
-    """Return an estimator of a scheduler's error over DDIM's."""
-
-    def values(tables: Tables) -> Sequence[float]:
-        found = _at(tables, nfe)
-        if label not in found:
-            raise CannotTell(f"no run of {label} with {nfe} evaluations")
-        return (found[label] / found["DDIM"]).to_list()
-
-    return values
 
 
 def at_eta(eta: float) -> Estimator:

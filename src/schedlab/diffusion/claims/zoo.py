@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-import pandas as pd
-
+from schedlab.diffusion.claims.budget import against_ddim, best_against_ddim
 from schedlab.lab.claims import CannotTell, Claim, Estimator, Tables
 
 EQUAL = 1e-5  # relative, the precision of float32
@@ -66,7 +65,7 @@ def _budget_claims() -> list[Claim]:
             id="diffusion/multistep-halves-the-error",
             sentence="With 20 evaluations some multistep solver has at most half of DDIM's error",
             source="Lu et al. 2022; Zhang and Chen 2023",
-            estimator=best_against_ddim(20),
+            estimator=best_against_ddim("budget", 20),
             holds_to=0.5,
             null=1.0,
             **below,
@@ -75,7 +74,7 @@ def _budget_claims() -> list[Claim]:
             id="diffusion/heun-fails-at-few-evaluations",
             sentence="With 6 evaluations Heun's method is worse than DDIM",
             source="Lu et al. 2022, on single-step solvers of high order at few evaluations",
-            estimator=against_ddim("Heun", 6),
+            estimator=against_ddim("Heun", "budget", 6),
             holds_from=1.0,
             null=1.0,
             **below,
@@ -84,7 +83,7 @@ def _budget_claims() -> list[Claim]:
             id="diffusion/plms-fails-at-few-evaluations",
             sentence="With 6 evaluations PLMS is worse than DDIM",
             source="Liu et al. 2022, on pseudo methods at few steps",
-            estimator=against_ddim("PLMS", 6),
+            estimator=against_ddim("PLMS", "budget", 6),
             holds_from=1.0,
             null=1.0,
             **below,
@@ -130,44 +129,6 @@ def within_groups(*groups: str) -> Estimator:
     def values(tables: Tables) -> Sequence[float]:
         table = tables["identities"]
         return table[table["group"].isin(groups)].groupby("seed")["relative"].max().to_list()
-
-    return values
-
-
-def _at(tables: Tables, nfe: int) -> pd.DataFrame:
-    """Return errors at a budget, a row a seed and a column a scheduler."""
-    table = tables["budget"]
-    found = table[table["nfe"] == nfe].pivot_table(index="seed", columns="scheduler", values="rmse")
-    if "DDIM" not in found:
-        raise CannotTell(f"no run of DDIM with {nfe} evaluations")
-    return found.dropna(axis=1)
-
-
-MULTISTEP = ("LMS", "PLMS", "DPM-Solver++ 2M", "DPM-Solver++ 3M", "DEIS", "UniPC")
-
-
-def best_against_ddim(nfe: int) -> Estimator:
-    """Return an estimator of the best multistep solver's error over DDIM's."""
-
-    def values(tables: Tables) -> Sequence[float]:
-        found = _at(tables, nfe)
-        chosen = [name for name in found if name.startswith(MULTISTEP)]
-        if not chosen:
-            raise CannotTell("no multistep solver is among the schedulers")
-        best = found[chosen].mean().idxmin()
-        return (found[best] / found["DDIM"]).to_list()
-
-    return values
-
-
-def against_ddim(label: str, nfe: int) -> Estimator:
-    """Return an estimator of a scheduler's error over DDIM's."""
-
-    def values(tables: Tables) -> Sequence[float]:
-        found = _at(tables, nfe)
-        if label not in found:
-            raise CannotTell(f"no run of {label} with {nfe} evaluations")
-        return (found[label] / found["DDIM"]).to_list()
 
     return values
 
