@@ -55,6 +55,7 @@ def test_findings_of_the_ledger_are_accepted_as_they_come():
         (3.2e-9, 0.0, "3.2e−09"),
         (2.5e12, 0.0, "2.5e+12"),
         (1.0, 1e-30, "1.000000000"),
+        (9.44e-9, 1e-9, "9.44e−09"),
     ],
 )
 def test_numbers_carry_no_false_precision(value, width, text):

@@ -59,6 +59,9 @@ class Finding(BaseModel):
         return estimate, low, high
 
 
+MOST_DECIMALS = 6
+
+
 def number(value: float, width: float = 0.0) -> str:
     """Write a number for readers: true minus, grouped thousands, no false precision.
 
@@ -68,15 +71,16 @@ def number(value: float, width: float = 0.0) -> str:
         The number.
     width
         Width of its interval, half of which then gets two significant digits; with 0 the value
-        itself gets three.
+        itself gets three. Where that would be zeros in a row, powers of ten are used.
 
     Examples
     --------
     >>> number(-0.4812, width=0.08), number(61209), number(0.5)
     ('−0.481', '61 209', '0.5')
     """
-    if width > 0:
-        decimals = min(max(1 - math.floor(math.log10(width / 2)), 0), 9)
+    decimals = max(1 - math.floor(math.log10(width / 2)), 0) if width > 0 else 0
+    if width > 0 and (decimals <= MOST_DECIMALS or abs(value) >= 1):
+        decimals = min(decimals, 9)
         text = f"{round(value, decimals) + 0.0:,.{decimals}f}"
     elif value and not 1e-4 <= abs(value) < 1e9:
         text = f"{value:.3g}"

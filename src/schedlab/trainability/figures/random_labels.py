@@ -20,6 +20,7 @@ def accuracy_by_task(accuracy: pd.DataFrame) -> Figure:
     curve(axes, accuracy, x="task", y="accuracy", hue="arm", looks=looks_of(accuracy["arm"]))
     axes.set(xlabel="task", ylabel="training accuracy, mean along the task")
     axes.set_xticks(sorted(accuracy["task"].unique()))
+    axes.set_ylim(bottom=max(0.0, axes.get_ylim()[0]))  # a band over few seeds may reach below
     legend(figure, columns=2)
     return figure
 
