@@ -10,6 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
 from pathlib import Path
 
 from schedlab.lab.files import replace_folder
@@ -184,7 +185,16 @@ def run_compiler(model: str, stage: str, arguments: list[str], folder: Path) -> 
     """
     compiler_version()
     program = Path(sysconfig.get_path("scripts"), "iree-compile")
-    done = subprocess.run([program, *arguments], cwd=folder, capture_output=True, text=True)
+    linker = f"--iree-llvmcpu-embedded-linker-path=./{_link_to_linker(folder).name}"
+    done = subprocess.run([program, *arguments, linker], cwd=folder, capture_output=True, text=True)
     if done.returncode:
         errors = re.findall(r"error: (.*)", done.stderr) or [f"exit code {done.returncode}"]
         raise ModelError(model, stage, errors[0])
+
+
+def _link_to_linker(folder: Path) -> Path:
+    """Make the compiler's linker known by a name without spaces, for it is called unquoted."""
+    package = files("iree.compiler")
+    link = folder / "iree-lld"
+    link.symlink_to(Path(str(package), "_mlir_libs", link.name))
+    return link
