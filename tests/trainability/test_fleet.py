@@ -46,7 +46,7 @@ def test_a_stack_trains_as_its_members_would_alone(activation, optimizer):
             prediction = model(inputs[member])
             loss = LOSS(prediction, targets[member]).mean()
             assert torch.allclose(outputs[member], prediction, atol=1e-10)
-            assert float(losses[member]) == pytest.approx(float(loss))
+            assert float(losses[member]) == pytest.approx(loss.item())
             loss.backward()
             optimizers[member].step()
     for member, model in enumerate(alone):

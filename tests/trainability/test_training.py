@@ -186,7 +186,7 @@ def test_indicators_come_with_the_bounds_that_were_exceeded():
     assert by_task.groupby("method").size().tolist() == [2, 2]
     assert set(history["layer"]) == {"fc1", "fc2", "fc3"}
     exceeds = by_task[["exceeds_gradient", "exceeds_curvature", "exceeds_combined"]]
-    assert ((exceeds >= 0) & (exceeds <= 1)).all(None)
+    assert ((exceeds >= 0) & (exceeds <= 1)).all(axis=None)
     # The combined bound is never above the gradient's, so it is exceeded at least as often.
     assert (by_task["exceeds_combined"] >= by_task["exceeds_gradient"]).all()
     predicted = indicators.predictions(by_task)

