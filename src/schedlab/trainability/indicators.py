@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 from torch.nn import functional as F
 
-from schedlab.trainability.lanczos import top_eigenvalue
+from schedlab.trainability.lanczos import hessian_product, top_eigenvalue
 
 FISHER_SAMPLES = 100
 RANK_SHARE = 0.99
@@ -78,15 +78,7 @@ def sharpness(model: nn.Module, inputs: Tensor, targets: Tensor) -> float:
     weights = list(model.parameters())
     loss = F.cross_entropy(model(inputs), targets)
     gradients = torch.autograd.grad(loss, weights, create_graph=True)
-    sizes = [p.numel() for p in weights]
-
-    def product(vector: Tensor) -> Tensor:
-        pieces = zip(vector.split(sizes), weights, strict=True)
-        images = torch.autograd.grad(
-            gradients, weights, [piece.view_as(p) for piece, p in pieces], retain_graph=True
-        )
-        return torch.cat([image.flatten() for image in images])
-
+    product = hessian_product(gradients, weights)
     start = torch.cat([g.detach().flatten() for g in gradients])
     return float(top_eigenvalue(product, start, iterations=20, tolerance=1e-2)[0])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -51,6 +51,30 @@ def top_eigenvalue(
             vector = (torch.stack(basis, -1) @ weights.unsqueeze(-1)).squeeze(-1)
             return value, vector / vector.norm(dim=-1, keepdim=True)
         basis.append(rest / beside[-1].clamp_min(torch.finfo(rest.dtype).tiny).unsqueeze(-1))
+
+
+def hessian_product(
+    gradients: Sequence[Tensor], weights: Sequence[Tensor]
+) -> Callable[[Tensor], Tensor]:
+    """Return the product of a Hessian block with a flat vector.
+
+    Parameters
+    ----------
+    gradients
+        Gradients of a loss with respect to ``weights``, made with ``create_graph=True``.
+    weights
+        The parameters of the block, in the order in which they are laid out in the vector.
+    """
+    sizes = [p.numel() for p in weights]
+
+    def product(vector: Tensor) -> Tensor:
+        pieces = [v.view_as(p) for v, p in zip(vector.split(sizes), weights, strict=True)]
+        images = torch.autograd.grad(
+            gradients, weights, pieces, retain_graph=True, materialize_grads=True
+        )
+        return torch.cat([image.flatten() for image in images])
+
+    return product
 
 
 def _orthogonal(vector: Tensor, basis: list[Tensor]) -> Tensor:

@@ -12,7 +12,7 @@ from torch.func import functional_call
 from torch.optim import Optimizer
 
 from schedlab.trainability import per_sample
-from schedlab.trainability.lanczos import top_eigenvalue
+from schedlab.trainability.lanczos import hessian_product, top_eigenvalue
 from schedlab.trainability.per_sample import Loss
 from schedlab.trainability.schedulers.statistics import LayerStatistics
 
@@ -188,23 +188,16 @@ class Probe:
     ) -> float:
         if not self.iterations:
             return 0.0
-        sizes = [p.numel() for p in parameters]
-
-        def product(vector: Tensor) -> Tensor:
-            pieces = [
-                piece.view_as(p) for piece, p in zip(vector.split(sizes), parameters, strict=True)
-            ]
-            images = torch.autograd.grad(
-                gradients, parameters, pieces, retain_graph=True, materialize_grads=True
-            )
-            return torch.cat([image.flatten() for image in images])
-
+        size = sum(p.numel() for p in parameters)
         start = self.vectors.get(name)
-        if start is None or len(start) != sum(sizes):
-            start = torch.randn(sum(sizes), generator=self.generator, dtype=parameters[0].dtype)
+        if start is None or len(start) != size:
+            start = torch.randn(size, generator=self.generator, dtype=parameters[0].dtype)
             start = start.to(parameters[0].device)
         value, self.vectors[name] = top_eigenvalue(
-            product, start, iterations=self.iterations, tolerance=self.tolerance
+            hessian_product(gradients, parameters),
+            start,
+            iterations=self.iterations,
+            tolerance=self.tolerance,
         )
         return float(value)
 
