@@ -4,9 +4,9 @@ import base64
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -17,6 +17,9 @@ from schedlab.lab.report.findings import VERDICTS, number
 from schedlab.lab.report.marks import interval_mark
 from schedlab.lab.report.results import Stage
 from schedlab.lab.report.systems import SYSTEMS, System
+
+if TYPE_CHECKING:
+    from schedlab.lab.report.changes import Changes
 
 Built = Sequence[tuple[System, Sequence[Stage]]]
 
@@ -75,6 +78,28 @@ def notebook_page(stage: Stage, home: System) -> str:
         home=home,
         up="../",
     )
+
+
+KINDS = {
+    "verdict": "Verdicts changed",
+    "estimate": "Estimates moved",
+    "new": "New claims",
+    "removed": "Claims removed",
+}
+
+
+def changes_page(changes: "Changes", known: Collection[str]) -> str:
+    """Return the page of what changed between two revisions, which needs no file beside it.
+
+    Parameters
+    ----------
+    changes
+        What changed.
+    known
+        Claims that the report has a row for.
+    """
+    style = Markup((notebooks.TEMPLATES / "report.css").read_text(encoding="utf-8"))
+    return _render("changes.html", changes=changes, known=known, kinds=KINDS, style=style)
 
 
 def as_yaml(value: Any) -> str:
