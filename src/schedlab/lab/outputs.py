@@ -59,6 +59,8 @@ def _compact(svg: str) -> str:
     """Return the same picture in half the bytes: five digits a number, no unused names."""
     from scour import scour
 
+    # A rule for all elements would win over the attributes that styles become here.
+    svg = svg.replace("*{stroke-linejoin", "svg{stroke-linejoin")
     options = ("set-precision=5", "enable-id-stripping", "shorten-ids", "indent=none")
     options += ("enable-comment-stripping", "remove-descriptive-elements", "strip-xml-prolog")
     return scour.scourString(svg, scour.parse_args([f"--{option}" for option in options]))
