@@ -23,6 +23,7 @@ from IPython import get_ipython
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from PIL import Image
 
 from schedlab.lab.statistics import interval
@@ -136,7 +137,7 @@ _SETTINGS = {
     "axes.grid": True,
     "axes.grid.axis": "y",
     "axes.axisbelow": True,
-    "axes.formatter.min_exponent": 3,  # 0.5 rather than 5 × 10⁻¹ on logarithmic axes
+    "axes.formatter.min_exponent": 4,  # 0.005 rather than 5 × 10⁻³ on logarithmic axes
     "grid.color": "#e3e6e9",
     "grid.linewidth": 0.8,
     "lines.linewidth": 1.8,
@@ -312,6 +313,7 @@ def reference(axes: Axes, at: float, label: str, *, axis: Literal["x", "y"] = "y
     """
     line = {"color": GREY, "linewidth": 1.0, "linestyle": (0, (2, 2)), "zorder": 1.5}
     text = {"color": GREY, "fontsize": 9, "textcoords": "offset points", "va": "bottom"}
+    text |= {"path_effects": [withStroke(linewidth=2.5, foreground="white")]}  # readable on curves
     if axis == "y":
         axes.axhline(at, **line)
         where = axes.get_yaxis_transform()
