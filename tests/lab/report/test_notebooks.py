@@ -1,3 +1,5 @@
+import html
+import re
 from pathlib import Path
 
 import nbformat
@@ -126,3 +128,14 @@ def test_page_leaves_the_notebook_as_it_was_and_repeats_its_bytes(executed):
     pages = [page_of(executed, figures=[TAIL]) for _ in range(2)]
     assert pages[0] == pages[1]
     assert nbformat.writes(executed) == before
+
+
+def test_code_keeps_its_words_and_the_marks_that_have_a_colour(executed):
+    css = (notebooks.TEMPLATES / "report.css").read_text()
+    coloured = set(re.findall(r"\.(\w+)", " ".join(re.findall(r"\.highlight :is\((.*?)\)", css))))
+    code = "def double(x):  # twice\n    return 2 * x if x is not None else 'none'"
+    page = page_of(new_notebook(cells=[new_code_cell(code, id="0")]))
+    shown = page.partition('<div class="highlight')[2].partition("</pre>")[0]
+    assert html.unescape(re.sub("<[^>]*>", "", shown.partition(">")[2])).strip() == code
+    assert set(re.findall(r'<span class="(\w+)"', shown)) == {"k", "c1", "mi", "ow", "kc", "s1"}
+    assert set(notebooks.COLOURED.split("|")) == coloured

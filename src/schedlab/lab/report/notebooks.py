@@ -29,6 +29,10 @@ TEMPLATES = Path(__file__).parent / "templates"
 _LINK = re.compile(r'<a\s[^>]*href="(?!https?:|mailto:|#)[^"]*"[^>]*>(.*?)</a>', re.S)
 _IMAGE = re.compile(r'<img\s(?![^>]*src="data:)[^>]*?(?:alt="([^"]*)")?[^>]*>')
 
+# Pygments marks every word of code; a page keeps the marks that report.css gives a colour.
+COLOURED = "k|kn|kc|kd|ow|s|s1|s2|sa|sd|sb|c|c1|cm|mi|mf|mh"
+_PLAIN = re.compile(rf'<span class="(?!(?:{COLOURED})")[a-z0-9]{{1,3}}">([^<>]*)</span>')
+
 
 def opening(notebook: nbformat.NotebookNode, fallback: str) -> tuple[str, Markup]:
     """Return a notebook's title and its first paragraph as HTML.
@@ -145,7 +149,7 @@ def body(notebook: nbformat.NotebookNode, figures: Mapping[str, tuple[str, str]]
     exporter.register_filter("clean_html", _clean)
     exporter.register_filter("portable", _portable)
     page, _ = exporter.from_notebook_node(_prepared(notebook, figures))
-    return Markup(page)
+    return Markup(_PLAIN.sub(r"\1", page))
 
 
 def _prepared(
