@@ -57,12 +57,11 @@ def test_a_run_killed_elsewhere_goes_on_to_the_same_bytes(copy: Copy, tmp_path: 
     moved.environment = elsewhere(moved, tmp_path / "home")
     first = copy.run("dvc", "repro")
     assert first.returncode == 0, first.stderr
-    kill_at_random(moved, times=3, longest_s=8, chance=random.Random(3))
+    kill_at_random(moved, times=2, longest_s=12, chance=random.Random(3))
     finished = moved.run("schedlab.lab.reproduce", "--jobs", "2")
     assert finished.returncode == 0, finished.stderr
     assert moved.outputs() == copy.outputs()
-    again = moved.run("schedlab.lab.reproduce")
-    assert "Everything is up to date." in again.stdout
+    assert "up to date" in moved.run("dvc", "status").stdout
 
 
 @pytest.mark.skipif(not SMOKE, reason="SCHEDLAB_SMOKE names no folder that `make smoke` has filled")
