@@ -74,7 +74,7 @@ def test_the_whole_pipeline_killed_twenty_times_elsewhere_leaves_the_same_bytes(
     (copy.root / "dvc.lock").write_bytes(lock.stdout)  # as it was before the first run
     copy.environment = elsewhere(copy, tmp_path / "home")
     copy.environment.pop("SCHEDLAB_JOBS")
-    kill_at_random(copy, times=4, longest_s=14, chance=random.Random(20))
+    kill_at_random(copy, times=20, longest_s=20, chance=random.Random(20))
     finished = copy.run("schedlab.lab.reproduce", "--jobs", "2")
     assert finished.returncode == 0, finished.stderr
     before, after = smoke.outputs(), copy.outputs()

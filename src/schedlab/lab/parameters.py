@@ -14,16 +14,13 @@ SHARED = "all"
 FILE = "params.yaml"
 
 
-
 def _distinct(seeds: list[int]) -> list[int]:
     if len(set(seeds)) < len(seeds):
         raise ValueError("a seed occurs twice, which would count one run as two")
     return seeds
 
 
-Seeds = Annotated[
-    list[Annotated[int, Field(ge=0)]], Field(min_length=1), AfterValidator(_distinct)
-]
+Seeds = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1), AfterValidator(_distinct)]
 
 
 class Parameters(BaseModel):
