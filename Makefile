@@ -32,6 +32,9 @@ changes: $(READY)  ## write changes.html: what changed between FROM (HEAD) and T
 clean-notebooks: $(READY)  ## strip outputs from the notebooks, so that DVC sees them unchanged
 	@$(BIN)/nbstripout --extra-keys "metadata.language_info" $$(git ls-files '*.ipynb')
 
+audit: $(READY)  ## look the pins up in ADVISORIES, a folder of OSV files
+	@$(BIN)/python -m schedlab.lab.audit $(or $(ADVISORIES),$(error name a folder: make audit ADVISORIES=...))
+
 env: $(READY)  ## create .venv with pinned packages, and build data/
 
 $(READY): pyproject.toml constraints.txt
@@ -42,4 +45,4 @@ $(READY): pyproject.toml constraints.txt
 	@$(BIN)/python -m schedlab.data build
 	@touch $(READY)
 
-.PHONY: help reproduce test smoke lab bench changes clean-notebooks env
+.PHONY: help reproduce test smoke lab bench changes clean-notebooks audit env

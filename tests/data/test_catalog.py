@@ -60,6 +60,8 @@ def server(entry, monkeypatch):
         def do_GET(self):
             content = self.server.content
             self.send_response(200 if content is not None else 404)
+            for number in range(self.server.headers):
+                self.send_header(f"X-{number}", "x" * 1000)
             self.end_headers()
             self.wfile.write(content or b"")
             self.server.asked += 1
@@ -68,7 +70,7 @@ def server(entry, monkeypatch):
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.content, server.asked = CONTENT, 0
+    server.content, server.asked, server.headers = CONTENT, 0, 0
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}/toy.csv"
     monkeypatch.setattr(catalog, "datasets", lambda: {"toy": replace(entry, url=url)})
@@ -121,8 +123,20 @@ def test_a_differently_packed_copy_is_the_same_data(mirror):
         gzip.compress(CONTENT.replace(b"34", b"35", 1), mtime=0),
         gzip.compress(CONTENT + b"1,1\n", mtime=0),
         b"<html>not found</html>",
+        b"\x1f\x8b\x08\x08" + bytes(6) + b"n" * 20_000_000 + b"\0",
+        b"\x1f\x8b\x08\x08" + PACKED[4:10] + b"../../../evil.csv\0" + PACKED[10:],
     ],
-    ids=["truncated", "stump", "empty", "bit flip", "altered", "longer", "not gzip"],
+    ids=[
+        "truncated",
+        "stump",
+        "empty",
+        "bit flip",
+        "altered",
+        "longer",
+        "not gzip",
+        "huge header",
+        "a path for a name",
+    ],
 )
 def test_a_damaged_mirror_file_is_refused_with_both_hashes(mirror, cache, damage):
     mirror.write_bytes(damage)
@@ -133,7 +147,7 @@ def test_a_damaged_mirror_file_is_refused_with_both_hashes(mirror, cache, damage
     assert sha(damage) in message
     assert "python -m schedlab.data fetch toy" in message
     assert "\n" not in message
-    assert files_below(cache) == []
+    assert files_below(mirror.parents[2]) == [mirror]
 
 
 def test_a_bomb_is_not_unpacked(entry):
@@ -174,6 +188,13 @@ def test_a_damaged_public_copy_is_refused(server, cache, content):
 def test_an_unusable_public_copy_is_refused(server, cache, content):
     server.content = content
     with pytest.raises(FileNotFoundError, match="SCHEDLAB_DATA_MIRROR=FOLDER"):
+        catalog.fetch("toy")
+    assert files_below(cache) == []
+
+
+def test_a_huge_header_is_refused(server, cache):
+    server.headers = 5000
+    with pytest.raises(FileNotFoundError, match="could not be read"):
         catalog.fetch("toy")
     assert files_below(cache) == []
 

@@ -1,12 +1,19 @@
+"""The same bytes again: elsewhere, on another date, and however often the run is killed."""
+
 import os
+import random
 import shutil
 import signal
-import time
+import subprocess
 from pathlib import Path
 
 import libfaketime
+import pytest
 
+from schedlab.lab import scratch
 from tests.pipeline.conftest import Copy
+
+SMOKE = os.environ.get("SCHEDLAB_SMOKE")
 
 
 def elsewhere(copy: Copy, home: Path) -> dict[str, str]:
@@ -27,28 +34,49 @@ def elsewhere(copy: Copy, home: Path) -> dict[str, str]:
     }
 
 
-def test_a_forced_second_run_elsewhere_leaves_the_same_bytes(copy: Copy, tmp_path: Path):
-    first = copy.run("dvc", "repro")
-    assert first.returncode == 0, first.stderr
-    before = copy.outputs()
+def kill_at_random(copy: Copy, times: int, longest_s: float, chance: random.Random) -> None:
+    """Start ``make reproduce``'s command again and again, and kill it each time.
+
+    Every second kill takes the driver alone and leaves its stages behind, as they lie when the
+    machine runs out of memory; the others take the whole process group.
+    """
+    for number in range(times):
+        process = copy.start("schedlab.lab.reproduce", "--jobs", "2")
+        try:
+            process.wait(chance.uniform(0.5, longest_s))
+        except subprocess.TimeoutExpired:
+            (os.kill if number % 2 else os.killpg)(process.pid, signal.SIGKILL)
+            process.wait()
+        else:
+            pytest.fail(f"finished before kill {number + 1} of {times}")
+
+
+def test_a_run_killed_elsewhere_goes_on_to_the_same_bytes(copy: Copy, tmp_path: Path):
     moved = Copy(tmp_path / "b" / "another copy")
     shutil.copytree(copy.root, moved.root)
-    again = moved.run("dvc", "repro", "-f", env=elsewhere(moved, tmp_path / "home"))
-    assert again.returncode == 0, again.stderr
-    assert moved.outputs() == before
+    moved.environment = elsewhere(moved, tmp_path / "home")
+    first = copy.run("dvc", "repro")
+    assert first.returncode == 0, first.stderr
+    kill_at_random(moved, times=2, longest_s=12, chance=random.Random(3))
+    finished = moved.run("schedlab.lab.reproduce", "--jobs", "2")
+    assert finished.returncode == 0, finished.stderr
+    assert moved.outputs() == copy.outputs()
+    assert "up to date" in moved.run("dvc", "status").stdout
 
 
-def test_a_killed_run_goes_on_to_the_same_bytes(copy: Copy, tmp_path: Path):
-    whole = Copy(tmp_path / "whole")
-    shutil.copytree(copy.root, whole.root)
-    assert whole.run("schedlab.lab.reproduce", "--jobs", "1").returncode == 0
-    for moment in (3.0, 7.0):
-        process = copy.start("schedlab.lab.reproduce", "--jobs", "2")
-        time.sleep(moment)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+@pytest.mark.skipif(not SMOKE, reason="SCHEDLAB_SMOKE names no folder that `make smoke` has filled")
+def test_the_whole_pipeline_killed_twenty_times_elsewhere_leaves_the_same_bytes(tmp_path: Path):
+    smoke = Copy(Path(SMOKE))
+    copy = Copy(scratch.copy_checkout(smoke.root, tmp_path / "a copy"))
+    for metrics in (copy.root / "results").glob("*/*.json"):
+        metrics.unlink()
+    lock = subprocess.run(["git", "show", ":dvc.lock"], cwd=smoke.root, capture_output=True)
+    (copy.root / "dvc.lock").write_bytes(lock.stdout)  # as it was before the first run
+    copy.environment = elsewhere(copy, tmp_path / "home")
+    copy.environment.pop("SCHEDLAB_JOBS")
+    kill_at_random(copy, times=20, longest_s=20, chance=random.Random(20))
     finished = copy.run("schedlab.lab.reproduce", "--jobs", "2")
     assert finished.returncode == 0, finished.stderr
-    assert copy.outputs() == whole.outputs()
-    again = copy.run("schedlab.lab.reproduce")
-    assert "Everything is up to date." in again.stdout
+    before, after = smoke.outputs(), copy.outputs()
+    assert sorted(after) == sorted(before)
+    assert [name for name in before if after[name] != before[name]] == []

@@ -1,8 +1,8 @@
 """What ``params.yaml`` may say about the diffusion stages."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
 
 from schedlab.diffusion.learned_parameters import MODELS as LEARNED
 from schedlab.diffusion.learned_parameters import ImageSet, Several
@@ -82,6 +82,12 @@ class OrderParameters(Parameters):
     cleanest: PositiveFloat
     samples: PositiveInt
     seeds: Seeds
+
+    @model_validator(mode="after")
+    def _is_falling(self) -> Self:
+        if self.cleanest >= self.noisiest:
+            raise ValueError(f"cleanest: {self.cleanest:g} is not below {self.noisiest:g}")
+        return self
 
 
 class InversionParameters(Parameters):

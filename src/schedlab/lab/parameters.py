@@ -7,13 +7,20 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 SCALES = ("smoke", "laptop", "paper")
 SHARED = "all"
 FILE = "params.yaml"
 
-Seeds = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+
+def _distinct(seeds: list[int]) -> list[int]:
+    if len(set(seeds)) < len(seeds):
+        raise ValueError("a seed occurs twice, which would count one run as two")
+    return seeds
+
+
+Seeds = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1), AfterValidator(_distinct)]
 
 
 class Parameters(BaseModel):
@@ -178,7 +185,9 @@ def _explain(problem: Mapping[str, Any], expected: type[Parameters]) -> str:
             return "missing"
         case _:
             message = problem["msg"].removeprefix("Value error, ")
-            return f"{message[0].lower()}{message[1:]} (got {problem['input']!r})"
+            plain = f"{message[0].lower()}{message[1:]}"
+            # What concerns several values names them itself; the whole section would drown it
+            return f"{plain} (got {problem['input']!r})" if problem["loc"] else plain
 
 
 def model(system: str, stage: str) -> type[Parameters]:

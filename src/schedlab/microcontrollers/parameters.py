@@ -8,7 +8,7 @@ from pydantic import model_validator as check_model
 from schedlab.lab.parameters import Parameters, Seeds
 from schedlab.lab.resolve import SchedulerEntry, resolve_all
 from schedlab.microcontrollers.boards import board
-from schedlab.microcontrollers.costs import SETS
+from schedlab.microcontrollers.costs import SETS, find
 from schedlab.microcontrollers.frontend.networks import NETWORKS
 from schedlab.microcontrollers.frontend.targets import target
 from schedlab.microcontrollers.schedulers import SCHEDULERS
@@ -78,6 +78,11 @@ class ScheduleParameters(Scene):
     model: str
     board: BoardName
     inferences: PositiveInt
+
+    @check_model(mode="after")
+    def _has_the_model(self) -> Self:
+        find(self.counts, self.model, target=board(self.board).target)
+        return self
 
 
 class Setting(Parameters):
