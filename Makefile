@@ -2,6 +2,8 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 JOBS ?=
+FROM ?=
+TO ?=
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -24,6 +26,9 @@ lab: $(READY)  ## open the notebooks in JupyterLab, on this machine only
 bench: $(READY)  ## measure speed against peers, as ratios
 	@$(BIN)/python -m benchmarks
 
+changes: $(READY)  ## write changes.html: what changed between FROM (HEAD) and TO (the files here)
+	@$(BIN)/python -m schedlab.lab.report changes $(or $(FROM),HEAD) $(TO)
+
 clean-notebooks: $(READY)  ## strip outputs from the notebooks, so that DVC sees them unchanged
 	@$(BIN)/nbstripout --extra-keys "metadata.language_info" $$(git ls-files '*.ipynb')
 
@@ -40,4 +45,4 @@ $(READY): pyproject.toml constraints.txt
 	@$(BIN)/python -m schedlab.data build
 	@touch $(READY)
 
-.PHONY: help reproduce test smoke lab bench clean-notebooks audit env
+.PHONY: help reproduce test smoke lab bench changes clean-notebooks audit env

@@ -1,4 +1,5 @@
 import io
+import re
 import subprocess
 import sys
 from itertools import pairwise
@@ -7,6 +8,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 from matplotlib.colors import to_rgb
 from PIL import Image
 
@@ -170,3 +172,28 @@ def test_pictures_have_a_palette_and_the_size_asked_for():
     small, sharp = (Image.open(io.BytesIO(figures.picture(figure, dpi))) for dpi in (50, None))
     assert small.mode == sharp.mode == "P"
     assert sharp.width == pytest.approx(4 * small.width, abs=8)
+
+
+def test_a_saved_svg_is_the_drawn_picture_in_fewer_bytes(table, tmp_path):
+    figure, _ = draw(table)
+    drawn = io.StringIO()
+    figure.savefig(drawn, format="svg", bbox_inches="tight")
+    save_figure(figure, str(tmp_path), "drawn", alt="a", caption="c")
+    large, small = drawn.getvalue(), (tmp_path / "drawn.svg").read_text()
+    assert len(small) < 0.7 * len(large)
+    assert small.count("<use") == large.count("<use")
+    one, two = (float(re.search(r'viewBox="0 0 ([\d.]+)', svg)[1]) for svg in (small, large))
+    assert one == pytest.approx(two, abs=0.01)
+
+
+def test_a_notebook_is_told_under_which_name_a_shown_figure_was_saved(tmp_path, monkeypatch):
+    shell = InteractiveShell()
+    monkeypatch.setattr(figures, "get_ipython", lambda: shell)
+    figures.style()
+    figure, _ = figures.canvas()
+    _, unsaved = shell.display_formatter.format(figure, include=["image/png"])
+    save_figure(figure, str(tmp_path), "ttft", alt="a", caption="c")
+    data, saved = shell.display_formatter.format(figure, include=["image/png"])
+    assert unsaved["image/png"] == {}
+    assert saved["image/png"] == {"figure": "ttft"}
+    assert len(Image.open(io.BytesIO(data["image/png"])).getpalette()) <= 3 * figures.COLOURS

@@ -23,6 +23,7 @@ from IPython import get_ipython
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from PIL import Image
 
 from schedlab.lab.statistics import interval
@@ -76,12 +77,20 @@ def style() -> None:
 
     seaborn.set_theme(context="notebook", style="ticks", palette=list(PALETTE), rc=_SETTINGS)
     if shell := get_ipython():
-        formatter = shell.display_formatter.formatters["image/png"]
-        formatter.for_type(ShownSmall, lambda figure: picture(figure, dpi=figure.dpi))
+        shell.display_formatter.formatters["image/png"].for_type(ShownSmall, _shown)
+
+
+def _shown(figure: Figure) -> tuple[bytes, dict[str, str]]:
+    """Return what a notebook shows and, for the report, the name the figure was saved under."""
+    name = figure.get_label()
+    return picture(figure, dpi=figure.dpi), {"figure": name} if name else {}
+
+
+COLOURS = 64  # enough for smooth edges; colour scales show steps, which the SVG does not
 
 
 def picture(figure: Figure, dpi: float | None = None) -> bytes:
-    """Return a figure as PNG with a palette: a third of the size, and the same to the eye.
+    """Return a figure as PNG with a palette: a quarter of the size, and the same to the eye.
 
     Parameters
     ----------
@@ -93,7 +102,7 @@ def picture(figure: Figure, dpi: float | None = None) -> bytes:
     true_colour, paletted = io.BytesIO(), io.BytesIO()
     dpi = dpi or plt.rcParams["savefig.dpi"]
     figure.savefig(true_colour, format="png", bbox_inches="tight", dpi=dpi)
-    image = Image.open(true_colour).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    image = Image.open(true_colour).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
     image.save(paletted, format="png", optimize=True)
     return paletted.getvalue()
 
@@ -128,7 +137,7 @@ _SETTINGS = {
     "axes.grid": True,
     "axes.grid.axis": "y",
     "axes.axisbelow": True,
-    "axes.formatter.min_exponent": 3,  # 0.5 rather than 5 × 10⁻¹ on logarithmic axes
+    "axes.formatter.min_exponent": 4,  # 0.005 rather than 5 × 10⁻³ on logarithmic axes
     "grid.color": "#e3e6e9",
     "grid.linewidth": 0.8,
     "lines.linewidth": 1.8,
@@ -304,6 +313,7 @@ def reference(axes: Axes, at: float, label: str, *, axis: Literal["x", "y"] = "y
     """
     line = {"color": GREY, "linewidth": 1.0, "linestyle": (0, (2, 2)), "zorder": 1.5}
     text = {"color": GREY, "fontsize": 9, "textcoords": "offset points", "va": "bottom"}
+    text |= {"path_effects": [withStroke(linewidth=2.5, foreground="white")]}  # readable on curves
     if axis == "y":
         axes.axhline(at, **line)
         where = axes.get_yaxis_transform()

@@ -220,6 +220,7 @@ def notebook(title, figure_name, figure, claims):
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=80)
     image = {"image/png": base64.b64encode(picture.getvalue()).decode()}
+    shown = {"image/png": {"figure": figure_name}}
     frame = sweep_table().head(6).to_html()
     cells = [
         nbformat.v4.new_markdown_cell(
@@ -244,7 +245,7 @@ def notebook(title, figure_name, figure, claims):
         nbformat.v4.new_code_cell(
             f"figure = draw(table)\nsave_figure(figure, output_folder, '{figure_name}', alt='…', "
             "caption='…')",
-            outputs=[nbformat.v4.new_output("display_data", image)],
+            outputs=[nbformat.v4.new_output("display_data", image, metadata=shown)],
         ),
         nbformat.v4.new_code_cell(
             "findings = evaluate(CLAIMS, {'sweep': table}, scale)\nprint(text_table(findings))",

@@ -1,11 +1,16 @@
 """The report in a real browser: what it asks for, complains of, and looks like on a phone."""
 
+import json
 import os
 import shutil
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import pytest
+
+from schedlab.lab.report.changes import Change, Changes
+from schedlab.lab.report.findings import Finding
+from schedlab.lab.report.pages import changes_page
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 WIDTHS = (1280, 360)
@@ -105,6 +110,63 @@ def test_filter_narrows_by_system_and_verdict_and_resets(tab, reports):
     tab.get_by_role("button", name="Show all").click()
     tab.wait_for_function("document.getElementById('shown').value === '9 of 9 claims'")
     assert tab.locator("tbody.unbuilt:visible").count() == 5
+
+
+def test_filter_stays_in_the_address_and_comes_back_with_it(tab, reports):
+    index = (reports / "index.html").as_uri()
+    tab.goto(index)
+    tab.select_option("#system", "serving")
+    tab.select_option("#verdict", "not reproduced")
+    assert urlparse(tab.url).fragment == "system=serving&verdict=not+reproduced"
+    tab.reload()
+    assert visible(tab) == 1
+    assert tab.input_value("#verdict") == "not reproduced"
+    tab.goto(f"{index}#verdict=undecided")
+    assert visible(tab) == 2
+    assert tab.input_value("#system") == ""
+    tab.goto(f"{index}#verdict=%3Cscript%3E&system=none")
+    assert visible(tab) == 9
+    assert tab.input_value("#system") == ""
+
+
+def test_a_link_to_a_claim_that_the_filter_hides_shows_it(tab, reports):
+    index = (reports / "index.html").as_uri()
+    tab.goto(f"{index}#system=estimation")
+    assert visible(tab) == 1
+    tab.goto(f"{index}#serving/slai-tail-tbt")
+    assert visible(tab) == 9
+    assert tab.evaluate("document.querySelector(':target').getBoundingClientRect().top") < 900
+
+
+def test_filter_works_from_the_keyboard_alone(tab, reports):
+    tab.goto((reports / "index.html").as_uri())
+    tab.focus("#system")
+    tab.keyboard.type("LLM")
+    tab.keyboard.press("Tab")
+    assert tab.evaluate("document.activeElement.id") == "verdict"
+    assert tab.locator("#shown").inner_text() == "8 of 9 claims"
+    tab.keyboard.type("und")
+    assert visible(tab) == 2
+    tab.keyboard.press("Tab")
+    tab.keyboard.press("Enter")
+    tab.wait_for_function("document.getElementById('shown').value === '9 of 9 claims'")
+    assert tab.url.endswith("index.html")
+
+
+def test_page_of_changes_fits_and_is_quiet(tab, tmp_path, reports):
+    before = Finding.model_validate(json.loads((reports / "ledger.json").read_text())[0])
+    after = before.model_copy(update={"verdict": "undecided", "estimate": -0.1})
+    pair = {"params.yaml: a.very.long.name.of.a.parameter.without.an.end": ("[1, 2]" * 20, 3)}
+    found = Changes("one", "two", (Change(before, after), Change(None, before)), pair, pair)
+    page = tmp_path / "changes.html"
+    page.write_text(changes_page(found, known=()))
+    complaints = []
+    tab.on("console", lambda message: complaints.append(message.text))
+    for width in WIDTHS:
+        tab.set_viewport_size({"width": width, "height": 900})
+        tab.goto(page.as_uri())
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    assert complaints == []
 
 
 def test_without_scripts_all_is_visible_and_the_filter_is_not(browser, reports):

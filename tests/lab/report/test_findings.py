@@ -1,4 +1,5 @@
 import math
+import re
 
 import pytest
 
@@ -90,3 +91,13 @@ def test_mark_of_a_single_value_is_drawn_and_without_values_is_empty(value):
     assert "circle" in interval_mark(make(estimate=value, low=value, high=value))
     assert "nan" not in interval_mark(make(estimate=value, low=value, high=value))
     assert interval_mark(make(holds_from=0)) == ""
+
+
+def test_marks_beside_each_other_share_an_axis():
+    one, other = make(estimate=1.0, low=0.9, high=1.1), make(estimate=3.0, low=2.9, high=3.1)
+    dots = [
+        float(re.search(r'cx="([\d.]+)"', interval_mark(*pair))[1])
+        for pair in ((one, other), (other, one))
+    ]
+    assert dots[1] - dots[0] > 50
+    assert interval_mark(make(), one) == ""

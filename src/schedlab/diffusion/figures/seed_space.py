@@ -9,6 +9,8 @@ from torch import Tensor
 from schedlab.diffusion.seeds.prior import log_density
 from schedlab.lab.figures import canvas, curve, legend, looks_of, reference
 
+METHODS = {"ddim": "DDIM inversion", "fixed_point": "fixed point", "newton": "Newton"}
+
 PATHS = ("LERP", "SLERP", "NAO")
 
 
@@ -62,10 +64,11 @@ def by_method(table: pd.DataFrame, x: str, label: str, y: str = "frechet") -> Fi
 def round_trips(table: pd.DataFrame) -> Figure:
     """Draw error of the round trip and norm of the seed against the number of steps."""
     figure, panels = canvas(1, 2, height=3.0)
+    named = table.assign(method=table["method"].replace(METHODS))
     for axes, column, label in zip(
         panels, ("rmse", "norm"), ("error of the round trip", "norm of the seed"), strict=True
     ):
-        curve(axes, table, x="steps", y=column, hue="method")
+        curve(axes, named, x="steps", y=column, hue="method")
         axes.set(xlabel="steps of DDIM", ylabel=label)
     panels[0].set_yscale("log")
     legend(figure)

@@ -29,8 +29,9 @@ def parity_by_class(table: pd.DataFrame, limit: float) -> Figure:
                 alpha=0.35,
                 linewidths=0,
                 rasterized=True,
-                label=label if position == 0 else None,
             )
+            if position == 0:  # in the legend full and large, as one pale dot is hard to tell
+                axes.plot([], [], "o", color=colour, label=label)
     axes.set_xscale("log")
     axes.set_yticks(range(len(names)), [name.removesuffix("Scheduler") for name in names])
     axes.tick_params(axis="y", length=0)

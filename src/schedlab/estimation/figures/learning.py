@@ -54,7 +54,7 @@ def learning_curves(curves: pd.DataFrame, costs: pd.DataFrame) -> Figure:
         axes.margins(y=0.15)
     for axes in panels.flat[len(systems) :]:
         axes.set_axis_off()
-    for axes in panels[-1]:
+    for axes in panels.flat[: len(systems)][-2:]:  # the lowest of each column
         axes.set_xlabel("steps of a seed (1000)")
     legend(figure, columns=2)
     return figure

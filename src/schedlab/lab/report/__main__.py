@@ -1,6 +1,12 @@
-"""Stage ``report``: ``python -m schedlab.lab.report`` writes ``reports/`` from ``results/``."""
+"""Stage ``report``: ``python -m schedlab.lab.report`` writes ``reports/`` from ``results/``.
 
+``python -m schedlab.lab.report changes [FROM [TO]]`` writes ``changes.html`` instead: what changed
+between two revisions, by default since the last commit.
+"""
+
+import argparse
 import sys
+from pathlib import Path
 
 from schedlab.lab.paths import find_root
 
@@ -8,18 +14,28 @@ from schedlab.lab.paths import find_root
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 
-def main() -> int:
-    """Build the report of the checkout in the working directory; return the exit status."""
-    from schedlab.lab.report.build import build
-
+def main(arguments: list[str] | None = None) -> int:
+    """Write the pages of the checkout in the working directory; return the exit status."""
+    parser = argparse.ArgumentParser(prog="schedlab.lab.report", description=__doc__)
+    changes = parser.add_subparsers(dest="command").add_parser("changes", help="what changed")
+    changes.add_argument("before", nargs="?", default="HEAD", metavar="FROM", help="HEAD")
+    changes.add_argument("after", nargs="?", metavar="TO", help="the working tree")
+    chosen = parser.parse_args(arguments)
     try:
         root = find_root()
-        index = build(root)
+        page = _write(root, chosen)
     except (ValueError, FileNotFoundError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(f"report: {index.relative_to(root)}")
+    print(f"report: {page.relative_to(root)}")
     return 0
+
+
+def _write(root: Path, chosen: argparse.Namespace) -> Path:
+    from schedlab.lab.report.build import build
+    from schedlab.lab.report.changes import write_changes
+
+    return write_changes(root, chosen.before, chosen.after) if chosen.command else build(root)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from schedlab.lab.files import replace_folder, write_json, write_text
 from schedlab.lab.report import pages
+from schedlab.lab.report.notebooks import TEMPLATES
 from schedlab.lab.report.results import Stage, read_stages
 from schedlab.lab.report.sources import read_sources, sources_of
-from schedlab.lab.report.systems import SYSTEMS, System
+from schedlab.lab.report.systems import ACROSS, SYSTEMS, System
 
 
 def build(root: Path) -> Path:
@@ -28,11 +29,12 @@ def build(root: Path) -> Path:
     ValueError, FileNotFoundError
         If results are damaged or incomplete; an earlier report is untouched then.
     """
-    built = [(system, read_stages(root, system.name)) for system in SYSTEMS]
+    built = [(system, read_stages(root, system.name)) for system in (*ACROSS, *SYSTEMS)]
     known = read_sources(root)
     staged = Path(tempfile.mkdtemp(prefix=".reports-", dir=root))
     try:
         staged.chmod(0o755)
+        shutil.copyfile(TEMPLATES / "report.css", staged / "report.css")
         write_text(staged / "index.html", pages.index_page(built))
         write_json(staged / "ledger.json", _ledger(built))
         for system, stages in built:
@@ -48,9 +50,7 @@ def build(root: Path) -> Path:
 
 
 def _write_stage(folder: Path, system: System, stage: Stage) -> None:
-    alts = {figure.cell: figure.alt for figure in stage.figures if figure.cell}
-    page = pages.notebook_page(stage.notebook, stage.title, system, alts)
-    write_text(folder / stage.page, page)
+    write_text(folder / stage.page, pages.notebook_page(stage, system))
     target = folder / system.name / stage.name
     target.mkdir()
     for figure in stage.figures:

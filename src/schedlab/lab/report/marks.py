@@ -10,16 +10,24 @@ WIDTH, HEIGHT, MARGIN = 180, 24, 8
 MIDDLE = HEIGHT // 2
 
 
-def interval_mark(finding: Finding) -> Markup:
+def interval_mark(finding: Finding, beside: Finding | None = None) -> Markup:
     """Draw a finding on one axis, or nothing where there is no number to draw.
 
     The range is a band, the published value a diamond, the measured interval a line with a dot;
     a thin tick marks zero when it is in view. The same in words is the drawing's label.
+
+    Parameters
+    ----------
+    finding
+        What to draw.
+    beside
+        Finding whose mark has the same axis, to compare by eye.
     """
-    points = _points(finding)
-    if not points:
+    shown = [finding, *([beside] if beside else [])]
+    points = [point for one in shown for point in _points(one)]
+    if not _points(finding):
         return Markup("")
-    start, end = _view(points, finding)
+    start, end = _view(points, shown)
     shapes = "".join(_shapes(finding, start, end))
     return Markup(
         f'<svg class="mark" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
@@ -33,9 +41,9 @@ def _points(finding: Finding) -> list[float]:
     return [value for value in values if value is not None]
 
 
-def _view(points: list[float], finding: Finding) -> tuple[float, float]:
+def _view(points: list[float], shown: list[Finding]) -> tuple[float, float]:
     """Return the ends of the axis: all that is shown, and zero where it is not far away."""
-    ends = [bound for bound in finding.stated if math.isfinite(bound)]
+    ends = [bound for one in shown for bound in one.stated if math.isfinite(bound)]
     low, high = min(points + ends), max(points + ends)
     span = (high - low) or abs(low) or 1.0
     if low > 0 and low < span:

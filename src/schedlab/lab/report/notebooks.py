@@ -10,20 +10,28 @@ import nbformat
 from markupsafe import Markup
 
 # Kinds of output that a page shows; scripts and widgets are not among them.
-SHOWN = {
-    "image/svg+xml",
-    "image/png",
-    "image/jpeg",
-    "text/html",
-    "text/markdown",
-    "text/latex",
-    "text/plain",
+SHOWN = {"image/png", "image/jpeg", "text/html", "text/markdown", "text/latex", "text/plain"}
+
+# Of a notebook's own HTML a page takes tables, prose and drawings; all else is shown as text.
+# fmt: off
+TAGS = {
+    "a", "b", "blockquote", "br", "caption", "cite", "code", "col", "colgroup", "dd", "del",
+    "details", "div", "dl", "dt", "em", "figcaption", "figure", "h1", "h2", "h3", "h4", "h5", "h6",
+    "hr", "i", "img", "kbd", "li", "ol", "p", "pre", "s", "small", "span", "strong", "style", "sub",
+    "summary", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "u", "ul",
+    "circle", "ellipse", "g", "line", "path", "polygon", "polyline", "rect", "svg", "text", "title",
 }
+# fmt: on
+STYLES = ("background", "color", "max-width", "text-align", "width")
 TEMPLATES = Path(__file__).parent / "templates"
 
 # Links and images beside the notebook do not exist beside the page; their words stay.
 _LINK = re.compile(r'<a\s[^>]*href="(?!https?:|mailto:|#)[^"]*"[^>]*>(.*?)</a>', re.S)
 _IMAGE = re.compile(r'<img\s(?![^>]*src="data:)[^>]*?(?:alt="([^"]*)")?[^>]*>')
+
+# Pygments marks every word of code; a page keeps the marks that report.css gives a colour.
+COLOURED = "k|kn|kc|kd|ow|s|s1|s2|sa|sd|sb|c|c1|cm|mi|mf|mh"
+_PLAIN = re.compile(rf'<span class="(?!(?:{COLOURED})")[a-z0-9]{{1,3}}">([^<>]*)</span>')
 
 
 def opening(notebook: nbformat.NotebookNode, fallback: str) -> tuple[str, Markup]:
@@ -74,9 +82,17 @@ def parameters_of(notebook: nbformat.NotebookNode) -> dict[str, Any]:
     }
 
 
+def figure_of(output: nbformat.NotebookNode) -> str:
+    """Return the name of the saved figure that an output shows, or nothing if it shows none."""
+    return output.get("metadata", {}).get("image/png", {}).get("figure", "")
+
+
 def cell_of_figure(notebook: nbformat.NotebookNode, name: str) -> int | None:
-    """Return the number of the code cell that names a figure in quotes, counted from 1."""
-    return _cell(notebook, lambda cell: re.search(rf"""["']{re.escape(name)}["']""", cell.source))
+    """Return the number of the code cell that shows a figure or saves it, counted from 1."""
+    saved = re.compile(rf"""save_figure\(.*["']{re.escape(name)}["']""", re.S)
+    return _cell(notebook, lambda cell: name in map(figure_of, cell.outputs)) or _cell(
+        notebook, lambda cell: saved.search(cell.source)
+    )
 
 
 def cell_of_claim(notebook: nbformat.NotebookNode, claim: str) -> int | None:
@@ -101,15 +117,24 @@ def _cell(
     return next((n for n, cell in numbered if cell.cell_type == "code" and wanted(cell)), None)
 
 
-def body(notebook: nbformat.NotebookNode, alts: Mapping[int, str]) -> Markup:
+def _clean(page: str) -> str:
+    """Return HTML with everything as text that could run, load or hide something."""
+    from bleach import clean
+    from bleach.css_sanitizer import CSSSanitizer
+
+    css = CSSSanitizer(allowed_css_properties=STYLES)
+    return clean(page, TAGS, lambda tag, name, value: not name.startswith("on"), css_sanitizer=css)
+
+
+def body(notebook: nbformat.NotebookNode, figures: Mapping[str, tuple[str, str]]) -> Markup:
     """Render a notebook's cells as HTML, each in a section with the id ``cell-<n>``.
 
     Parameters
     ----------
     notebook
         An executed notebook.
-    alts
-        What the images of a cell show, by cell number.
+    figures
+        Address and alt text of each saved figure, by name: shown in place of the notebook's copy.
     """
     from nbconvert import HTMLExporter  # two seconds that only rendering pays
 
@@ -119,19 +144,26 @@ def body(notebook: nbformat.NotebookNode, alts: Mapping[int, str]) -> Markup:
         exclude_anchor_links=True,
         exclude_input_prompt=True,
         exclude_output_prompt=True,
+        sanitize_html=True,
     )
+    exporter.register_filter("clean_html", _clean)
     exporter.register_filter("portable", _portable)
-    page, _ = exporter.from_notebook_node(_prepared(notebook, alts))
-    return Markup(page)
+    page, _ = exporter.from_notebook_node(_prepared(notebook, figures))
+    return Markup(_PLAIN.sub(r"\1", page))
 
 
-def _prepared(notebook: nbformat.NotebookNode, alts: Mapping[int, str]) -> nbformat.NotebookNode:
-    """Return a copy whose images have alt texts and whose outputs hold nothing that runs."""
+def _prepared(
+    notebook: nbformat.NotebookNode, figures: Mapping[str, tuple[str, str]]
+) -> nbformat.NotebookNode:
+    """Return a copy whose images have alt texts and, where saved, lie in files of their own."""
     copy = nbformat.from_dict(notebook)
     for number, cell in enumerate(copy.cells, start=1):
-        cell.metadata["alt"] = alts.get(number, f"Figure drawn by cell {number}")
         for output in cell.get("outputs", []):
-            if "data" in output:
-                kept = {kind: value for kind, value in output.data.items() if kind in SHOWN}
-                output["data"] = nbformat.from_dict(kept)
+            if "data" not in output:
+                continue
+            output["data"] = {kind: output.data[kind] for kind in SHOWN & set(output.data)}
+            if image := output.data.get("image/png"):
+                inside = (f"data:image/png;base64,{image}", f"Figure drawn by cell {number}")
+                file, alt = figures.get(figure_of(output), inside)
+                output["metadata"] = {"file": file, "alt": alt}
     return copy

@@ -4,11 +4,10 @@ import base64
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import nbformat
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -19,21 +18,26 @@ from schedlab.lab.report.marks import interval_mark
 from schedlab.lab.report.results import Stage
 from schedlab.lab.report.systems import SYSTEMS, System
 
+if TYPE_CHECKING:
+    from schedlab.lab.report.changes import Changes
+
 Built = Sequence[tuple[System, Sequence[Stage]]]
 
 
 def index_page(built: Built) -> str:
-    """Return the first page: the ledger of all claims of all systems.
+    """Return the first page: what compares the systems, then the ledger of all their claims.
 
     Parameters
     ----------
     built
-        Every system with its finished stages; without stages it is shown as not built.
+        Every system and comparison with its finished stages; a system without stages is shown as
+        not built.
     """
     # Systems with results first; what is still missing is listed after them.
-    built = sorted(built, key=lambda pair: not pair[1])
+    systems = sorted((pair for pair in built if pair[0].paper), key=lambda pair: not pair[1])
+    across = [pair for pair in built if not pair[0].paper]
     counts = Counter(f.verdict for _, stages in built for stage in stages for f in stage.findings)
-    return _render("index.html", built=built, counts=counts, systems=_pages(built))
+    return _render("index.html", built=systems, across=across, counts=counts, pages=_pages(built))
 
 
 def system_page(system: System, built: Built, sources: Sequence[Mapping[str, Any]]) -> str:
@@ -50,37 +54,52 @@ def system_page(system: System, built: Built, sources: Sequence[Mapping[str, Any
     """
     stages = next(stages for other, stages in built if other == system)
     return _render(
-        "system.html", system=system, stages=stages, sources=sources, systems=_pages(built)
+        "system.html", system=system, stages=stages, sources=sources, pages=_pages(built)
     )
 
 
-def notebook_page(
-    notebook: nbformat.NotebookNode,
-    title: str,
-    home: System,
-    alts: Mapping[int, str],
-) -> str:
-    """Return an executed notebook as one page of the report, its images inside it.
+def notebook_page(stage: Stage, home: System) -> str:
+    """Return an executed notebook as one page of the report, its figures as files beside it.
 
     Parameters
     ----------
-    notebook
-        The executed notebook.
-    title
-        Title of the page.
+    stage
+        The stage whose notebook it is.
     home
         System whose report page is one folder up.
-    alts
-        What the images of a cell show, by cell number.
     """
-    first = (cell for cell in notebook.cells if cell.cell_type == "markdown")
+    figures = {f.name: (f"{stage.name}/{f.name}.svg", f.alt) for f in stage.figures}
+    first = (cell for cell in stage.notebook.cells if cell.cell_type == "markdown")
     return _render(
         "notebook.html",
-        title=title,
-        body=notebooks.body(notebook, alts),
+        title=stage.title,
+        body=notebooks.body(stage.notebook, figures),
         headed=any(line.startswith("# ") for cell in first for line in cell.source.split("\n")),
         home=home,
+        up="../",
     )
+
+
+KINDS = {
+    "verdict": "Verdicts changed",
+    "estimate": "Estimates moved",
+    "new": "New claims",
+    "removed": "Claims removed",
+}
+
+
+def changes_page(changes: "Changes", known: Collection[str]) -> str:
+    """Return the page of what changed between two revisions, which needs no file beside it.
+
+    Parameters
+    ----------
+    changes
+        What changed.
+    known
+        Claims that the report has a row for.
+    """
+    style = Markup((notebooks.TEMPLATES / "report.css").read_text(encoding="utf-8"))
+    return _render("changes.html", changes=changes, known=known, kinds=KINDS, style=style)
 
 
 def as_yaml(value: Any) -> str:
@@ -113,11 +132,11 @@ def _environment() -> Environment:
     script = (notebooks.TEMPLATES / "filter.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     environment.globals.update(
-        style=Markup((notebooks.TEMPLATES / "report.css").read_text(encoding="utf-8")),
+        up="",
         script=Markup(script),
-        # The policy makes the browser itself refuse every request that would leave the page.
-        policy=f"default-src 'none'; style-src 'unsafe-inline'; img-src 'self' file: data:; "
-        f"script-src 'sha256-{digest}'",
+        # The policy makes the browser itself refuse every request that would leave the report.
+        policy="default-src 'none'; base-uri 'none'; form-action 'none'; img-src 'self' file: "
+        f"data:; style-src 'self' file: 'unsafe-inline'; script-src 'sha256-{digest}'",
         mark=interval_mark,
         number=number,
         as_yaml=as_yaml,

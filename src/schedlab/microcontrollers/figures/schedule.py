@@ -75,6 +75,7 @@ def threads(segments: pd.DataFrame, clock_hz: float, *, begin: float, end: float
         )  # fmt: skip
         if doing == "workgroup":
             whole = part[(part["start"] >= begin) & (part["end"] <= end)]
+            whole = whole[whole["end"] - whole["start"] > 0.12 * (end - begin)]  # room for a name
             for row in whole.itertuples():
                 middle = ((row.start + row.end) / 2 - begin) * in_us
                 axes.text(middle, row.core, row.thread, color="white", ha="center", va="center")

@@ -62,12 +62,12 @@ def tile_staircase(staircase: pd.DataFrame, tiling: pd.DataFrame) -> Figure:
     table = tiling.assign(tokens=tiling["budget"] + tiling["extra"])
     more = table["scheduler"] + ", 8 tokens more"
     table["label"] = table["scheduler"].where(table["extra"] == 0, more)
-    size = 11.0  # the first is the largest, so that equal points show
+    size = 15.0  # the first is the largest, so that equal points show
     for label, look in looks_of(table["label"]).items():
         reached = table[table["label"] == label].groupby("tokens")["tokens_per_s"].mean()
         style = {"color": look.colour, "markersize": size, "markeredgecolor": "white"}
         axes.plot(reached, look.marker, label=label, **style)
-        size -= 2.5
+        size *= 0.6
     axes.set(xlabel="tokens in a batch", ylabel="tokens per second", ylim=(0, None))
     legend(figure, columns=2)
     return figure
