@@ -15,7 +15,7 @@ def main() -> int:
     try:
         root = find_root()
         index = build(root)
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(f"report: {index.relative_to(root)}")
