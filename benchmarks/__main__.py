@@ -15,6 +15,7 @@ SUBJECTS = (
     "microcontrollers_engine",
     "microcontrollers_kernels",
     "trainability",
+    "million_points",
     "pipeline",
 )
 

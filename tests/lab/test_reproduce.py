@@ -1,5 +1,3 @@
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -55,24 +53,6 @@ def test_a_failure_spares_what_does_not_need_it(recorded):
     recorded["fails"] = {"a"}
     assert reproduce.run_stages(Path(), GRAPH, 2) == ["a", "c", "report"]
     assert set(recorded["order"]) == {"data", "a", "b"}
-
-
-def test_a_second_run_in_the_same_checkout_is_refused(tmp_path):
-    code = (
-        "import sys; from pathlib import Path; from schedlab.lab.reproduce import only_one\n"
-        "with only_one(Path(sys.argv[1])): print('in', flush=True); sys.stdin.read()"
-    )
-    first = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    first.stdout.readline()
-    with pytest.raises(ValueError, match="another run"), reproduce.only_one(tmp_path):
-        pass
-    first.communicate()
-    with reproduce.only_one(tmp_path):
-        pass
 
 
 def test_a_number_of_processes_below_one_is_refused(capsys):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from schedlab.data import guard
+from schedlab.lab.lock import only_one
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,14 +30,15 @@ def build(root: Path, force: bool = False) -> str:
     Raises
     ------
     ValueError
-        If ``data/`` holds altered or foreign files, or what was built is not what is pinned.
+        If ``data/`` holds altered or foreign files, what was built is not what is pinned, or
+        another build is at work.
     """
     damages = guard.damages(root)
     if not damages and not force:
         return f"data/ is complete and verified ({len(guard.expected_hashes(root))} files)"
     if not force:
         _refuse_to_overwrite([damage for damage in damages if damage.found])
-    with _filled(root) as staged:
+    with only_one(root, "data"), _filled(root) as staged:
         _check_pins(guard.compare(guard.expected_hashes(root), guard.found_hashes(staged)))
         _put_in_place(staged, root)
     return f"data/ built and verified ({len(guard.expected_hashes(root))} files)"
@@ -49,7 +51,7 @@ def pin(root: Path) -> str:
     """
     from schedlab.lab.files import write_text
 
-    with _filled(root) as staged:
+    with only_one(root, "data"), _filled(root) as staged:
         hashes = guard.found_hashes(staged)
         pointer = dvc_pointer(staged)
         _put_in_place(staged, root)
@@ -153,7 +155,11 @@ def _write_plain_parquet(path: Path, table: "pa.Table") -> None:
     """Write without compression or schema notes, whose bytes would vary with library builds."""
     import pyarrow.parquet as pq
 
-    pq.write_table(table, path, compression="none", store_schema=False)
+    from schedlab.lab.files import write_atomically
+
+    write_atomically(
+        path, lambda file: pq.write_table(table, file, compression="none", store_schema=False)
+    )
 
 
 def _sources(turns: "pa.Table", fit: "pa.Table") -> list[dict[str, Any]]:

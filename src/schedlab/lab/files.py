@@ -16,19 +16,30 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> Path:
     """Let ``write`` fill a temporary neighbour of ``path``, then rename it into place.
 
     A reader never sees half a file, and a failure leaves the earlier file untouched.
+
+    Raises
+    ------
+    OSError
+        Naming ``path``, if the disk is full or the folder cannot be written to.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        os.close(handle)
+        _fill(Path(name), path, write)
+    except OSError as error:  # which may name the temporary file, or, from a write, none
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+    return path
+
+
+def _fill(temporary: Path, path: Path, write: Callable[[Path], None]) -> None:
     try:
         write(temporary)
         temporary.chmod(0o644)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    return path
 
 
 def write_text(path: Path, text: str) -> Path:

@@ -6,20 +6,19 @@ and what is written to ``dvc.lock``, is what ``dvc repro`` would run and write.
 """
 
 import argparse
-import fcntl
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from pathlib import Path
 
 from schedlab.data import build
 from schedlab.lab import lifeline, parameters
 from schedlab.lab.claims import text_table
+from schedlab.lab.lock import only_one
 from schedlab.lab.paths import find_root, tool_environment
 from schedlab.lab.run import DRIVER
 
@@ -43,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(build.build(root), flush=True)
             failed = bring_up_to_date(root, jobs)
             show_ledger(root)
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -56,27 +55,6 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
     return int(text)
-
-
-@contextmanager
-def only_one(root: Path) -> Iterator[None]:
-    """Hold the checkout's lock, so that a second run at the same time is refused.
-
-    Raises
-    ------
-    ValueError
-        If another run holds it.
-    """
-    path = root / ".schedlab" / "reproduce.lock"
-    path.parent.mkdir(exist_ok=True)
-    with path.open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(
-                f"another run is already at work in {root}; wait for it, or stop it first"
-            ) from None
-        yield
 
 
 def bring_up_to_date(root: Path, jobs: int) -> list[str]:
@@ -94,16 +72,29 @@ def bring_up_to_date(root: Path, jobs: int) -> list[str]:
 
 
 def stages(root: Path) -> tuple[Graph, set[str]]:
-    """Return the pipeline's graph, in the order of ``dvc.yaml``, and the stages that changed."""
+    """Return the pipeline's graph, in the order of ``dvc.yaml``, and the stages that changed.
+
+    Raises
+    ------
+    ValueError
+        If a ``dvc repro`` is at work in the checkout.
+    """
+    from dvc.lock import LockError
     from dvc.repo import Repo
 
-    with Repo(root) as repo:
-        named = {s.addressing: s for s in repo.index.stages if not s.is_data_source}
-        needs = {
-            name: {n.addressing for n in repo.index.graph.successors(s)} & set(named)
-            for name, s in named.items()
-        }
-        return needs, set(repo.status()) & set(named)
+    try:
+        with Repo(root) as repo:
+            named = {s.addressing: s for s in repo.index.stages if not s.is_data_source}
+            needs = {
+                name: {n.addressing for n in repo.index.graph.successors(s)} & set(named)
+                for name, s in named.items()
+            }
+            return needs, set(repo.status()) & set(named)
+    except LockError as error:
+        raise ValueError(
+            f"dvc is already at work in {root}; wait for it, or stop it first "
+            f"({' '.join(str(error).split())})"
+        ) from None
 
 
 def with_descendants(graph: Graph, changed: set[str]) -> set[str]:

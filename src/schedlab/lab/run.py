@@ -18,6 +18,7 @@ from typing import Any
 
 from schedlab.lab import lifeline, parameters
 from schedlab.lab.files import replace_folder, write_text
+from schedlab.lab.lock import only_one
 from schedlab.lab.paths import find_root
 
 DRIVER = "SCHEDLAB_DRIVER"  # process number of `make reproduce`, when it started this stage
@@ -32,8 +33,10 @@ def main(arguments: list[str] | None = None) -> int:
     lifeline.follow_parent(*map(int, filter(None, [os.environ.get(DRIVER)])))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        run(chosen.section, chosen.notebook, find_root())
-    except (ValueError, FileNotFoundError, NotebookFailed) as error:
+        root = find_root()
+        with only_one(root, chosen.section):
+            run(chosen.section, chosen.notebook, root)
+    except (ValueError, OSError, NotebookFailed) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

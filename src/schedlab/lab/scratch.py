@@ -9,6 +9,7 @@ from pathlib import Path
 
 from schedlab.lab import parameters
 from schedlab.lab.files import write_text
+from schedlab.lab.lock import only_one
 from schedlab.lab.paths import find_root, tool_environment
 
 
@@ -19,11 +20,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--jobs", help="processes at most (default: all cores)")
     chosen = parser.parse_args(arguments)
     root = find_root()
-    target = copy_checkout(root, root / ".schedlab" / chosen.scale)
-    set_scale(target, chosen.scale)
     command = [sys.executable, "-m", "schedlab.lab.reproduce"]
     command += ["--jobs", chosen.jobs] if chosen.jobs else []
-    return subprocess.run(command, cwd=target, env=environment(target)).returncode
+    try:
+        with only_one(root, chosen.scale):
+            target = copy_checkout(root, root / ".schedlab" / chosen.scale)
+            set_scale(target, chosen.scale)
+            return subprocess.run(command, cwd=target, env=environment(target)).returncode
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
 
 
 def copy_checkout(root: Path, target: Path) -> Path:

@@ -5,11 +5,10 @@ Three settings, all environment variables, so that no code changes with the mach
 ``SCHEDLAB_JOBS``
     Worker processes; by default one per core, or with another backend all it has.
 ``SCHEDLAB_BACKEND``
-    A joblib backend: ``loky`` (default, processes on this machine), ``threading``, ``dask``,
-    ``ray``, or any other that was registered with joblib before. Dask takes its cluster from
-    ``DASK_SCHEDULER_ADDRESS`` and Ray from ``RAY_ADDRESS``. All stream each point as it
-    finishes, except those built on joblib's multiprocessing, as Ray's is: they hand over all
-    points at the end, so that a killed sweep starts anew.
+    ``loky`` (default, processes on this machine), ``threading``, ``dask``, ``ray``, or any other
+    that was registered with joblib before. Dask takes its cluster from
+    ``DASK_SCHEDULER_ADDRESS`` and Ray from ``RAY_ADDRESS``; both run the points of a killed
+    worker again, as ``docs/clusters.md`` shows.
 ``TQDM_DISABLE``
     Set to 1 to go without the progress bar.
 
@@ -47,12 +46,15 @@ from schedlab.lab.paths import find_root
 from schedlab.lab.threads import one_thread
 
 Point = dict[str, Any]
+Task = tuple[int, Point, int]  # number, grid point, seed
 Grid = Mapping[str, Iterable[Any]] | Sequence[Mapping[str, Any]]
 Measure = Callable[..., pd.DataFrame | Mapping[str, Any]]
 
 SCALARS = (str, int, float, bool, np.generic)
 INPUTS = ("extensions/**/*.py", "data.dvc", "constraints.txt")  # may change a result, as code does
 DIGEST = hashlib.sha256().digest_size
+
+_begun: dict[str, str] = {}  # in a worker of Dask: the code with which it began, by package
 
 
 def sweep(
@@ -102,6 +104,8 @@ def sweep(
         If grid or seeds are empty, repeat or malformed, or ``fn`` does not take them.
     RuntimeError
         If ``fn`` raises; the message names the point, and finished points are kept.
+    OSError
+        If a point cannot be written, for instance to a full disk; earlier ones are kept.
     """
     points, chosen = _points(grid), _seeds(seeds)
     _check_signature(fn, points[0])
@@ -183,7 +187,7 @@ def _complete(
     todo = [(i, *tasks[i]) for i, table in found.items() if table is None]
     with (
         tqdm(total=len(tasks), initial=len(tasks) - len(todo), desc=name, leave=False) as bar,
-        closing(_run(fn, todo, jobs, code=files[0].parent.name)) as finished,
+        closing(_run(fn, todo, jobs, folder=files[0].parent)) as finished,
     ):
         for i, payload in finished:
             _write(files[i], payload)
@@ -192,32 +196,70 @@ def _complete(
     return [table for table in found.values() if table is not None]
 
 
-def _run(
-    fn: Measure, tasks: list[tuple[int, Point, int]], jobs: int, code: str
-) -> Iterator[tuple[int, bytes]]:
+def _run(fn: Measure, tasks: list[Task], jobs: int, folder: Path) -> Iterator[tuple[int, bytes]]:
     """Yield each task's number and encoded table, as they finish."""
-    with one_thread(), _configured(_backend(), code):  # workers of Dask and Ray have one by default
+    if _backend() == "ray":
+        yield from _run_on_ray(fn, tasks, jobs, folder.name)
+        return
+    with (
+        one_thread(),
+        _configured(_backend(), folder),
+    ):  # workers of Dask and Ray have one by default
         backend, _ = joblib.parallel.get_active_backend()
         how = "generator_unordered" if backend.supports_return_generator else "list"
         pool = joblib.Parallel(n_jobs=min(jobs, max(1, len(tasks))), return_as=how)
         yield from pool(joblib.delayed(_call)(fn, *task) for task in tasks)
 
 
-def _configured(backend: str, code: str) -> AbstractContextManager[Any]:
+def _run_on_ray(
+    fn: Measure, tasks: list[Task], jobs: int, code: str
+) -> Iterator[tuple[int, bytes]]:
+    """Do the same by Ray itself, whose backend for joblib hands over all points at the end."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    ray = importlib.import_module("ray")
+    ray.init(ignore_reinit_error=True, log_to_driver=False, logging_level="warning")
+    fresh = {"env_vars": {"SCHEDLAB_CODE": code}}  # Ray starts new workers when it differs
+    call, shared = ray.remote(runtime_env=fresh)(_call), ray.put(fn)
+    queue = (call.remote(shared, *task) for task in tasks)  # each is submitted as it is drawn
+    running = list(itertools.islice(queue, jobs if jobs > 0 else 2 * _ray_cores(ray)))
+    try:
+        while running:
+            (first, *_), running = ray.wait(running)
+            running += itertools.islice(queue, 1)
+            yield ray.get(first)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from None
+    finally:
+        for left in running:
+            ray.cancel(left)
+
+
+def _ray_cores(ray: Any) -> int:
+    return max(1, int(ray.cluster_resources().get("CPU", 1)))
+
+
+def _configured(backend: str, folder: Path) -> AbstractContextManager[Any]:
+    code = folder.name
     if backend == "loky":  # which starts new workers when an argument differs from last time
         return joblib.parallel_config(
             backend, inner_max_num_threads=1, initializer=_start_worker, initargs=(code,)
         )
     if backend == "dask" and (address := os.environ.get("DASK_SCHEDULER_ADDRESS")):
-        return joblib.parallel_config(backend, scheduler_host=address)
-    if backend == "ray":  # joblib knows how to register Dask, but not Ray
-        importlib.import_module("ray.util.joblib").register_ray()
+        client = importlib.import_module("distributed").Client(address, set_as_default=False)
+        client.run(_refuse_other_code, folder.parent.name.partition(".")[0], code)
+        return joblib.parallel_config(backend, client=client)
     return joblib.parallel_config(backend)
 
 
 def _start_worker(code: str) -> None:
     """Begin a worker for one state of the code, as it would not notice an edit; end it with us."""
     lifeline.follow_parent()
+
+
+def _refuse_other_code(package: str, code: str) -> None:
+    """Refuse a worker that outlived an edit: it would measure what it has loaded, the old code."""
+    if _begun.setdefault(package, code) != code:
+        raise RuntimeError(f"the Dask workers have loaded {package} before an edit; restart them")
 
 
 def _call(fn: Measure, number: int, point: Point, seed: int) -> tuple[int, bytes]:
@@ -255,7 +297,11 @@ def _read(path: Path) -> pd.DataFrame | None:
 
 
 def _write(path: Path, payload: bytes) -> None:
-    write_atomically(path, lambda temporary: temporary.write_bytes(payload))
+    write = functools.partial(write_atomically, path, lambda file: file.write_bytes(payload))
+    try:
+        write()
+    except FileNotFoundError:  # another sweep of the same function has just cleared the folder
+        write()
 
 
 def _stack(tasks: Sequence[tuple[Point, int]], tables: Sequence[pd.DataFrame]) -> pd.DataFrame:

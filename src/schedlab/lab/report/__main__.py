@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         root = find_root()
         page = _write(root, chosen)
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(f"report: {page.relative_to(root)}")
