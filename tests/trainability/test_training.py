@@ -35,6 +35,7 @@ TINY = {
     "tolerance": 0.1,
     "seeds": [1, 2],
     "stack": 1,
+    "device": "cpu",
 }
 ARMS = {
     "schedulers": [

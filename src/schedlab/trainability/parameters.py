@@ -75,6 +75,8 @@ class Training(Parameters):
         One network, image set, label stream and order of samples each, shared by all arms.
     stack
         Seeds trained in one stacked pass: 1 on a CPU, where stacking gains nothing.
+    device
+        ``cpu``, or ``auto`` for a GPU where there is one.
     """
 
     images: Annotated[str, _one_of(SOURCES)]
@@ -90,6 +92,7 @@ class Training(Parameters):
     tolerance: PositiveFloat
     seeds: Seeds
     stack: PositiveInt
+    device: Literal["cpu", "auto"]
 
 
 class RandomLabelParameters(Training):

@@ -47,12 +47,20 @@ def arms_of(
     return [{"arm": label, **UNTREATED, **treatment} for label, treatment in treatments]
 
 
+def device_of(setting: dict[str, Any]) -> torch.device:
+    """Return where a setting's networks are trained."""
+    gpu = setting["device"] == "auto" and torch.cuda.is_available()
+    return torch.device("cuda" if gpu else "cpu")
+
+
 def fleet_of(
     setting: dict[str, Any], members: Sequence[int], regulariser: Entry | None = None
 ) -> Fleet:
     """Return one network for each seed, equal for equal seeds whatever the arm."""
     models = [
-        perceptron(setting["widths"], setting["activation"], generator(seed, "weights"))
+        perceptron(setting["widths"], setting["activation"], generator(seed, "weights")).to(
+            device_of(setting)
+        )
         for seed in members
     ]
     decay = 0.0 if regulariser else setting["weight_decay"]

@@ -6,7 +6,14 @@ import pandas as pd
 
 from schedlab.lab.seeds import generator
 from schedlab.lab.sweep import sweep
-from schedlab.trainability.experiment.arms import UNTREATED, Entry, arms_of, chunks, run_arm
+from schedlab.trainability.experiment.arms import (
+    UNTREATED,
+    Entry,
+    arms_of,
+    chunks,
+    device_of,
+    run_arm,
+)
 from schedlab.trainability.images import digits
 from schedlab.trainability.labels import FINAL, SCHEDULED
 from schedlab.trainability.parameters import RandomLabelParameters
@@ -68,6 +75,7 @@ def measure(
 def stream(setting: dict[str, Any], seed: int) -> list[Task]:
     """Return a seed's images with their random labels, task by task."""
     images = digits(setting["images"], setting["samples"], generator(seed, "images"))
+    images = images.to(device_of(setting))
     classes = setting["widths"][-1]
     return random_labels(images, setting["tasks"], generator(seed, "labels"), classes=classes)
 

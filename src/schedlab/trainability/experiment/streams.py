@@ -6,7 +6,7 @@ import pandas as pd
 
 from schedlab.lab.seeds import generator
 from schedlab.lab.sweep import sweep
-from schedlab.trainability.experiment.arms import Entry, arms_of, chunks, run_arm
+from schedlab.trainability.experiment.arms import Entry, arms_of, chunks, device_of, run_arm
 from schedlab.trainability.images import labelled_digits
 from schedlab.trainability.parameters import StreamParameters
 from schedlab.trainability.streams import STREAMS, Task
@@ -52,10 +52,11 @@ def measure(
 
 def tasks_of(stream: str, setting: dict[str, Any], seed: int) -> list[Task]:
     """Return a seed's tasks on a stream."""
-    rng, tasks = generator(seed, stream), setting["tasks"]
+    rng, tasks, device = generator(seed, stream), setting["tasks"], device_of(setting)
     if stream == "flipped_bits":
-        return STREAMS[stream](setting["bit_samples"], tasks, rng)
+        made = STREAMS[stream](setting["bit_samples"], tasks, rng)
+        return [Task(task.inputs.to(device), task.targets.to(device)) for task in made]
     images, labels = labelled_digits(
         setting["images"], setting["samples"], generator(seed, "images")
     )
-    return STREAMS[stream](images, labels, tasks, rng)
+    return STREAMS[stream](images.to(device), labels.to(device), tasks, rng)
