@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pandas as pd
 import pytest
 
@@ -78,10 +80,32 @@ def test_a_missing_arm_cannot_be_compared():
 
 
 def test_the_noise_floor_is_the_median_of_the_first_layer():
-    tables = {"decisions": decisions(0.5, gradient_step=1.04), "accuracy": None}
-    (found,) = ledger.evaluate([claims.noise_floor_claim()], tables, "laptop")
-    assert found["estimate"] == pytest.approx(1.04)
+    assert claims.noise_floor({"decisions": decisions(0.5, gradient_step=1.04)}) == [1.04] * 5
+    table = accuracy(vanilla=0.1, reset=0.2, scheduled=0.4, final=0.5)
+    assert verdicts("l2", table, end=0.4)["noise-floor"]["verdict"] == "reproduced"
+
+
+def test_without_a_regulariser_the_paper_shows_the_decline_alone():
+    table = accuracy(vanilla=0.1, reset=0.2, scheduled=0.4)
+    ((name, found),) = verdicts("plain", table, end=0.4).items()
+    assert name == "loses-trainability"
+    assert found["estimate"] == pytest.approx(1 / 3, abs=0.01)
     assert found["verdict"] == "reproduced"
+    assert claims.random_label_claims("l2_init") == []
+
+
+@pytest.mark.parametrize(
+    ("method", "setting"),
+    [
+        ("plain", {}),
+        ("l2", {"weight_decay": 1e-3}),
+        ("crelu", {"activation": "crelu"}),
+        ("wasserstein", {"penalty": "wasserstein"}),
+    ],
+)
+def test_a_method_is_known_by_what_it_adds(method, setting):
+    plain = {"weight_decay": 0.0, "activation": "relu", "penalty": ""}
+    assert claims.method_of(SimpleNamespace(**(plain | setting))) == method
 
 
 def cooling() -> pd.DataFrame:

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from schedlab.trainability.fleet import Fleet
 from schedlab.trainability.networks import perceptron
-from schedlab.trainability.penalties import l2_init, wasserstein
+from schedlab.trainability.penalties import _ascending, l2_init, wasserstein
 
 LOSS = partial(F.cross_entropy, reduction="none")
 WIDTHS = (20, 16, 12, 4)
@@ -24,6 +24,7 @@ def batches(members: int, updates: int):
         yield inputs, torch.randint(4, (members, 32), generator=generator)
 
 
+@pytest.mark.parametrize("members", [1, 3])
 @pytest.mark.parametrize("activation", ["relu", "crelu"])
 @pytest.mark.parametrize(
     "optimizer",
@@ -34,11 +35,11 @@ def batches(members: int, updates: int):
     ],
     ids=["fused Adam", "AMSGrad", "SGD"],
 )
-def test_a_stack_trains_as_its_members_would_alone(activation, optimizer):
-    fleet = Fleet(networks(3, activation), optimizer, LOSS, lr=1e-2)
-    alone = networks(3, activation)
+def test_a_stack_trains_as_its_members_would_alone(members, activation, optimizer):
+    fleet = Fleet(networks(members, activation), optimizer, LOSS, lr=1e-2)
+    alone = networks(members, activation)
     optimizers = [optimizer(model.parameters(), lr=1e-2) for model in alone]
-    for inputs, targets in batches(3, 20):
+    for inputs, targets in batches(members, 20):
         outputs, losses = fleet.gradients(inputs, targets)
         fleet.update()
         for member, model in enumerate(alone):
@@ -57,13 +58,14 @@ def test_a_stack_trains_as_its_members_would_alone(activation, optimizer):
             )
 
 
+@pytest.mark.parametrize("members", [1, 2])
 @pytest.mark.parametrize("make", [wasserstein, l2_init])
-def test_a_penalty_acts_on_a_stack_as_on_each_member(make):
-    fleet = Fleet(networks(2), torch.optim.SGD, LOSS, lr=0.1)
+def test_a_penalty_acts_on_a_stack_as_on_each_member(make, members):
+    fleet = Fleet(networks(members), torch.optim.SGD, LOSS, lr=0.1)
     fleet.penalise(partial(make, strength=0.1))
     for weight in fleet.weights.values():
         weight.data += torch.randn(weight.shape, generator=torch.Generator().manual_seed(1))
-    ((inputs, targets),) = batches(2, 1)
+    ((inputs, targets),) = batches(members, 1)
     fleet.gradients(inputs, targets)
     for member, model in enumerate(fleet.models):
         own = dict(model.named_parameters())
@@ -88,6 +90,14 @@ def test_wasserstein_distance_is_that_of_sorted_weights_and_blind_to_their_order
     value.sum().backward()
     assert value.tolist() == [4.0]
     assert moved.grad.tolist() == [[0.0, 4.0, 0.0]]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_weights_are_ranked_by_value_whatever_their_sign_and_precision(dtype):
+    rows = torch.randn(3, 500, generator=torch.Generator().manual_seed(0), dtype=dtype)
+    rows[0, :3] = torch.tensor([0.0, float("inf"), -float("inf")])
+    rows[1, 0] = 1e-42  # below the normal numbers of 32 bits
+    assert torch.equal(rows.gather(1, _ascending(rows)), rows.sort(-1).values)
 
 
 def test_the_weights_before_an_update_are_kept_when_asked():

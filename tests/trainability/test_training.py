@@ -9,7 +9,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from schedlab.lab.seeds import generator
 from schedlab.trainability.experiment import indicators, quadratic, random_labels, streams
-from schedlab.trainability.experiment.arms import chunks
+from schedlab.trainability.experiment.arms import chunks, fleet_of
 from schedlab.trainability.fleet import Fleet
 from schedlab.trainability.labels import AS_WRITTEN, FINAL, RESET, SCHEDULED, VANILLA
 from schedlab.trainability.networks import perceptron
@@ -35,6 +35,7 @@ TINY = {
     "tolerance": 0.1,
     "seeds": [1, 2],
     "stack": 1,
+    "device": "cpu",
 }
 ARMS = {
     "schedulers": [
@@ -44,6 +45,7 @@ ARMS = {
         {"use": "cosine", "label": "Cosine", "options": {"T_max": 12}},
     ],
     "remedies": [{"use": "reset", "label": RESET}],
+    "regularisers": [{"use": "l2_init", "label": "L2-Init", "options": {"strength": 0.5}}],
 }
 
 
@@ -55,9 +57,9 @@ def table():
 
 def test_every_arm_has_a_row_per_seed_and_task_and_equal_first_tasks_where_it_may(table):
     accuracy = random_labels.accuracies(table)
-    arms = [VANILLA, SCHEDULED, "Plateau", "Cosine", RESET, FINAL]
+    arms = [VANILLA, SCHEDULED, "Plateau", "Cosine", RESET, "L2-Init", FINAL]
     assert list(dict.fromkeys(accuracy["arm"])) == arms
-    assert accuracy.groupby("arm").size().tolist() == [4] * 6
+    assert accuracy.groupby("arm").size().tolist() == [4] * 7
     assert accuracy["accuracy"].between(0, 1).all()
     first = accuracy[accuracy["task"] == 1].set_index(["arm", "seed"])["accuracy"]
     assert first[VANILLA].tolist() == first[RESET].tolist()  # the remedy waits for the second
@@ -83,6 +85,7 @@ def test_stacking_changes_nothing_but_rounding(table):
         **{**TINY, "stack": 2},
         schedulers=ARMS["schedulers"][:2],
         remedies=[],
+        regularisers=[],
         activation="relu",
         penalty="",
         penalty_strength=0.0,
@@ -96,6 +99,18 @@ def test_stacking_changes_nothing_but_rounding(table):
         assert pair[0]["score"].tolist() == pytest.approx(pair[1]["score"].tolist(), abs=0.02)
         assert pair[0]["lr"].tolist() == pytest.approx(pair[1]["lr"].tolist(), rel=1e-3)
     assert chunks([1, 2, 3], 2) == [[1, 2], [3]]
+
+
+def test_a_regulariser_takes_the_place_of_weight_decay():
+    setting = {**TINY, "activation": "relu", "penalty": "", "penalty_strength": 0.0}
+    entry = {"use": "l2_init", "label": "L2-Init", "options": {"strength": 0.5}}
+    fleet, initial = fleet_of(setting, [1], entry), fleet_of(setting, [1])
+    assert {group["weight_decay"] for group in fleet.optimizers[0].param_groups} == {0.0}
+    assert {group["weight_decay"] for group in initial.optimizers[0].param_groups} == {0.001}
+    assert fleet.penalty(fleet.weights).tolist() == [0.0]
+    moved = {name: weight + 2 for name, weight in initial.weights.items()}
+    size = sum(weight.numel() for weight in moved.values())
+    assert float(fleet.penalty(moved)) == pytest.approx(0.5 * 4 * size, rel=1e-4)
 
 
 def test_scores_are_means_over_minibatches_before_their_updates():
@@ -238,8 +253,10 @@ def test_the_quadratic_is_run_from_each_start_and_where_there_is_no_root():
         ({"penalty": "l1"}, "allowed are .*wasserstein"),
         ({"images": "mnist"}, "allowed are mnist-5k"),
         ({"remedies": [{"use": "redoo", "label": "x"}]}, "did you mean 'redo'"),
+        ({"regularisers": [{"use": "l2init"}]}, "did you mean 'l2_init'"),
+        ({"regularisers": [{"use": "l2_init", "options": {"weight": 1}}]}, "strength"),
         ({"schedulers": [{"use": "constant", "options": {"factr": 1}}]}, "factr"),
-        ({"remedies": [{"use": "reset", "label": VANILLA}]}, "labels a scheduler and a remedy"),
+        ({"remedies": [{"use": "reset", "label": VANILLA}]}, "labels two arms"),
         ({"tasks": 1}, "greater than or equal to 2"),
     ],
 )

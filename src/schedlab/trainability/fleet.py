@@ -96,17 +96,36 @@ class Fleet:
         Outputs, shape ``(members, B, ...)``, and mean losses without penalty, shape
         ``(members,)``, both before any update.
         """
+        if len(self.models) == 1:
+            return self._gradients_of_one(inputs, targets)
         outputs = self._forward(self.weights, inputs)
-        flat = self.loss(outputs.flatten(0, 1), targets.flatten(0, 1))
-        losses = flat.reshape(len(self.models), -1).mean(-1)
-        total = losses if self.penalty is None else losses + self.penalty(self.weights)
-        stacked = torch.autograd.grad(total.sum(), list(self.weights.values()))
+        losses, total = self._losses(outputs, targets, self.weights)
+        stacked = torch.autograd.grad(total, list(self.weights.values()))
         for name, gradient in zip(self.weights, stacked, strict=True):
             # Batched products may leave another layout, which fused optimizers misread.
             aligned = gradient.contiguous()
             for member, model in enumerate(self.models):
                 model.get_parameter(name).grad = aligned[member]
         return outputs.detach(), losses.detach()
+
+    def _gradients_of_one(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Do without batched products, which cost a quarter of a step more."""
+        own = dict(self.models[0].named_parameters())
+        outputs = self.models[0](inputs[0]).unsqueeze(0)
+        stacked = {name: p.unsqueeze(0) for name, p in own.items()}
+        losses, total = self._losses(outputs, targets, stacked)
+        for p, gradient in zip(
+            own.values(), torch.autograd.grad(total, list(own.values())), strict=True
+        ):
+            p.grad = gradient
+        return outputs.detach(), losses.detach()
+
+    def _losses(self, outputs: Tensor, targets: Tensor, weights: Weights) -> tuple[Tensor, Tensor]:
+        """Return each member's mean loss, and the sum of all with penalties."""
+        flat = self.loss(outputs.flatten(0, 1), targets.flatten(0, 1))
+        losses = flat.reshape(len(self.models), -1).mean(-1)
+        total = losses if self.penalty is None else losses + self.penalty(weights)
+        return losses, total.sum()
 
     def update(self, *, remember: bool = False) -> None:
         """Let every optimizer take its step; keep the weights before it, if asked."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad, vmap
 from torch.nn import functional as F
 
+from schedlab.trainability import per_sample
 from schedlab.trainability.lanczos import hessian_product, top_eigenvalue
 
 FISHER_SAMPLES = 100
@@ -50,21 +50,21 @@ def indicators(
     }
 
 
-def hessian_rank(model: nn.Module, inputs: Tensor, targets: Tensor) -> float:
+def hessian_rank(model: nn.Sequential, inputs: Tensor, targets: Tensor) -> float:
     """Return the share of samples whose gradients span 99 % of the singular values.
 
     A surrogate through the empirical Fisher: the singular values of the Gram matrix of
-    single-sample gradients, as in the authors' code.
+    single-sample gradients, as in the authors' code. Every layer of the perceptron has a bias.
     """
-    weights = {name: p.detach() for name, p in model.named_parameters()}
-
-    def of_one(weights: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
-        return F.cross_entropy(functional_call(model, weights, (x[None],)), y[None])
-
-    rows = vmap(grad(of_one), in_dims=(None, 0, 0))(weights, inputs, targets)
-    # Products tensor by tensor: the gradients together would be hundreds of megabytes.
-    gram = torch.stack([g.flatten(1) @ g.flatten(1).T for g in rows.values()]).sum(0)
-    return rank_of(torch.linalg.svdvals(gram)) / len(inputs)
+    with per_sample.recorded(model) as calls:
+        loss = F.cross_entropy(model(inputs), targets, reduction="sum")
+    deltas = torch.autograd.grad(loss, [call.returned for call in calls])
+    # A layer's gradients are δᵢ aᵢᵀ and, of its bias, δᵢ: their products need no gradient.
+    parts = [
+        (delta @ delta.T) * (call.given @ call.given.T + 1)
+        for call, delta in zip(calls, deltas, strict=True)
+    ]
+    return rank_of(torch.linalg.svdvals(torch.stack(parts).sum(0))) / len(inputs)
 
 
 def rank_of(singular_values: Tensor) -> int:

@@ -15,6 +15,7 @@ from schedlab.trainability.schedulers import SCHEDULERS
 
 OPTIMIZER = 1  # what a scheduler is given beside its options
 REMEDY_ARGUMENTS = 4
+INITIAL_WEIGHTS = 1
 
 
 def _one_of(allowed: object) -> AfterValidator:
@@ -39,8 +40,16 @@ def check_remedies(entries: list[SchedulerEntry]) -> list[SchedulerEntry]:
     return entries
 
 
+def check_regularisers(entries: list[SchedulerEntry]) -> list[SchedulerEntry]:
+    """Refuse regularisers that do not exist."""
+    if entries:
+        resolve_all(entries, PENALTIES, given=INITIAL_WEIGHTS)
+    return entries
+
+
 Schedulers = Annotated[list[SchedulerEntry], AfterValidator(check_schedulers)]
 Remedies = Annotated[list[SchedulerEntry], AfterValidator(check_remedies)]
+Regularisers = Annotated[list[SchedulerEntry], AfterValidator(check_regularisers)]
 
 
 class Training(Parameters):
@@ -66,6 +75,8 @@ class Training(Parameters):
         One network, image set, label stream and order of samples each, shared by all arms.
     stack
         Seeds trained in one stacked pass: 1 on a CPU, where stacking gains nothing.
+    device
+        ``cpu``, or ``auto`` for a GPU where there is one.
     """
 
     images: Annotated[str, _one_of(SOURCES)]
@@ -81,6 +92,7 @@ class Training(Parameters):
     tolerance: PositiveFloat
     seeds: Seeds
     stack: PositiveInt
+    device: Literal["cpu", "auto"]
 
 
 class RandomLabelParameters(Training):
@@ -96,6 +108,8 @@ class RandomLabelParameters(Training):
         Entries as :mod:`schedlab.lab.resolve` reads them; each is an arm.
     remedies
         Each is an arm at a constant learning rate.
+    regularisers
+        Each is such an arm too, in place of the stage's own penalty and weight decay.
     """
 
     activation: Annotated[str, _one_of(ACTIVATIONS)]
@@ -103,12 +117,14 @@ class RandomLabelParameters(Training):
     penalty_strength: NonNegativeFloat
     schedulers: Schedulers
     remedies: Remedies
+    regularisers: Regularisers
 
     @check_model(mode="after")
     def _labels_differ(self) -> Self:
-        labels = [entry.label for entry in (*self.schedulers, *self.remedies)]
+        arms = (*self.schedulers, *self.remedies, *self.regularisers)
+        labels = [entry.label for entry in arms]
         if repeated := {label for label in labels if labels.count(label) > 1}:
-            raise ValueError(f"{min(repeated)!r} labels a scheduler and a remedy")
+            raise ValueError(f"{min(repeated)!r} labels two arms")
         return self
 
 
@@ -182,6 +198,7 @@ class QuadraticParameters(Parameters):
 
 MODELS = {
     "quadratic": QuadraticParameters,
+    "plain": RandomLabelParameters,
     "l2": RandomLabelParameters,
     "wasserstein": RandomLabelParameters,
     "crelu": RandomLabelParameters,

@@ -36,12 +36,25 @@ def wasserstein(initial: Weights, *, strength: float = 1e-3) -> Penalty:
         for name, p in weights.items():
             flat = p.reshape(len(ranked[name]), -1)
             # Who stands where changes only at ties, so the ranks count as constants.
-            order = flat.detach().argsort(-1)
+            order = _ascending(flat.detach())
             goal = torch.empty_like(flat).scatter_(-1, order, ranked[name])
             parts.append((flat - goal).square().sum(-1))
         return strength * torch.stack(parts).sum(0)
 
     return penalty
+
+
+def _ascending(values: Tensor) -> Tensor:
+    """Return the order of each row of a float tensor.
+
+    By the bits of 32-bit floats read as integers, whose order is the same once the negative ones
+    are turned round: torch sorts single rows of integers by radix, ten times faster than floats.
+    """
+    if values.dtype != torch.float32:
+        return values.argsort(-1)
+    bits = values.contiguous().view(torch.int32)
+    keys = bits ^ ((bits >> 31) & 0x7FFFFFFF)
+    return torch.stack([row.argsort(stable=True) for row in keys])
 
 
 def l2_init(initial: Weights, *, strength: float = 1e-3) -> Penalty:

@@ -60,15 +60,17 @@ def descend(
         optimizer, volatility="none", floor=0.0, cool=cool, safety=safety, early=0.0
     )
     for update in range(updates):
-        noise = torch.from_numpy(rng.standard_normal((batch_size, dimensions)))
-        mean = curvature * weights.detach() + noise.mean(0)
+        slope, measured = curvature * weights.detach(), None
         if update % interval == 0:
-            variance = float((noise - noise.mean(0)).square().sum(1).mean())
-            measured = LayerStatistics(batch_size, float(mean.square().sum()), variance)
-            scheduler.step({"w": measured})
-        else:
-            scheduler.step()
-        weights.grad = mean
+            noise = torch.from_numpy(rng.standard_normal((batch_size, dimensions)))
+            weights.grad = slope + noise.mean(0)
+            variance = float(noise.var(0, correction=0).sum())
+            gradient_sq = float(weights.grad.square().sum())
+            measured = {"w": LayerStatistics(batch_size, gradient_sq, variance)}
+        else:  # nobody looks at single samples, so their mean is drawn at once
+            noise = torch.from_numpy(rng.standard_normal(dimensions))
+            weights.grad = slope + noise / math.sqrt(batch_size)
+        scheduler.step(measured)
         optimizer.step()
     return scheduler.history
 

@@ -36,9 +36,8 @@ def random_labels(
 
     The stream of the paper (section 5), where training accuracy is trainability alone.
     """
-    return [
-        Task(inputs, torch.from_numpy(rng.integers(0, classes, len(inputs)))) for _ in range(tasks)
-    ]
+    drawn = [torch.from_numpy(rng.integers(0, classes, len(inputs))) for _ in range(tasks)]
+    return [Task(inputs, labels.to(inputs.device)) for labels in drawn]
 
 
 def shuffled_labels(
@@ -46,7 +45,8 @@ def shuffled_labels(
 ) -> list[Task]:
     """Rename the classes by a random permutation for each task."""
     classes = int(labels.max()) + 1
-    return [Task(inputs, torch.from_numpy(rng.permutation(classes))[labels]) for _ in range(tasks)]
+    names = [torch.from_numpy(rng.permutation(classes)) for _ in range(tasks)]
+    return [Task(inputs, renamed.to(labels.device)[labels]) for renamed in names]
 
 
 def permuted_inputs(

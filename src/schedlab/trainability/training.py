@@ -112,6 +112,7 @@ def _train_task(
     scores, update = [], 0
     for _ in range(course.epochs):
         orders = torch.stack([torch.from_numpy(rng.permutation(samples)) for rng in rngs])
+        orders = orders.to(tasks[0].inputs.device)
         losses = []
         for chosen in orders.split(course.batch_size, dim=1):
             inputs, targets = _gather(tasks, chosen)

@@ -1,11 +1,14 @@
-"""What the paper says of the random-label stream (figures 3, 5 and 8), and a control of ours."""
+"""What the paper says of the random-label stream (figures 3 to 5 and 8), and a control of ours."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pandas as pd
 
 from schedlab.lab.claims import CannotTell, Claim, Estimator, Tables
+from schedlab.lab.parameters import SCALES
 from schedlab.trainability.labels import AS_WRITTEN, FINAL, RESET, SCHEDULED, VANILLA
+from schedlab.trainability.parameters import RandomLabelParameters
 
 # Figure 5, mean task accuracy over 40 tasks, digitised: vanilla, reset, scheduled.
 MEANS = {
@@ -13,15 +16,31 @@ MEANS = {
     "wasserstein": (0.582, 0.605, 0.645),
     "crelu": (0.105, 0.102, 0.503),
 }
-# Figure 5, last ten tasks over the first, vanilla.
-DECLINE = {"l2": 0.60, "wasserstein": 0.98, "crelu": 1.01}
+# Vanilla, last tasks over the first: figure 5, the last ten of 40; without a regulariser figure 4,
+# the last of five.
+DECLINE = {"plain": 0.19, "l2": 0.60, "wasserstein": 0.98, "crelu": 1.01}
 # Figure 8, learning rate of fc1 at the end relative to the start: 100, 250 and 500 epochs.
 FIRST_LAYER = {
     "l2": (0.33, 0.40, 0.48),
     "wasserstein": (0.47, 0.57, 0.80),
     "crelu": (0.27, 0.31, 0.35),
 }
+NAMES = {
+    "plain": "No regulariser",
+    "l2": "L2",
+    "wasserstein": "Wasserstein",
+    "crelu": "CReLU",
+}
 PAPER = "set scale: paper in params.yaml, then dvc repro trainability@{} (a GPU, about a day)"
+
+
+def method_of(parameters: RandomLabelParameters) -> str:
+    """Return what the paper would call the method: a key of :data:`NAMES`, or a penalty's name."""
+    if parameters.penalty:
+        return parameters.penalty
+    if parameters.activation == "crelu":
+        return "crelu"
+    return "l2" if parameters.weight_decay else "plain"
 
 
 def random_label_claims(method: str) -> list[Claim]:
@@ -30,60 +49,93 @@ def random_label_claims(method: str) -> list[Claim]:
     Parameters
     ----------
     method
-        ``l2``, ``wasserstein`` or ``crelu``.
+        A key of :data:`NAMES`. Of other methods, such as a penalty of one's own, the paper says
+        nothing. Without a regulariser it shows the decline only, and no scheduler.
     """
-    vanilla, reset, scheduled = MEANS[method]
-    # CReLU's gain needs tasks as long as the paper's: in shorter ones noise does not dominate.
-    scales = ("paper",) if method == "crelu" else ("smoke", "laptop", "paper")
-    common = {"min_seeds": 5, "scales": scales, "decide_with": PAPER.format(method)}
-    above = {"unit": "accuracy", "holds_from": 0.0, "null": 0.0, "figure": "accuracy"}
+    if method not in NAMES:
+        return []
+    decline = _decline_claim(method)
+    if method == "plain":
+        return [decline]
+    above = [_above_vanilla_claim(method), _above_reset_claim(method)]
+    if method != "crelu":  # there both are at chance
+        above.append(_reset_claim(method))
     return [
-        Claim(
-            id=f"trainability/{method}-scheduled-above-vanilla",
-            sentence=f"{NAMES[method]}: the scheduler fits later tasks better than a constant step",
-            source="figure 5",
-            estimator=difference(SCHEDULED, VANILLA),
-            published=round(scheduled - vanilla, 3),
-            **above,
-            **common,
-        ),
-        Claim(
-            id=f"trainability/{method}-scheduled-above-reset",
-            sentence=f"{NAMES[method]}: the scheduler fits later tasks better than a reset network",
-            source="figure 5",
-            estimator=difference(SCHEDULED, RESET),
-            published=round(scheduled - reset, 3),
-            **above,
-            **common,
-        ),
-        *([_reset_claim(method, reset - vanilla, common)] if method != "crelu" else []),
-        _decline_claim(method, common),
-        _first_layer_claim(method, common),
-        Claim(
-            id=f"trainability/{method}-formula-as-written",
-            sentence=f"{NAMES[method]}: with β and volatility as the paper writes them, the "
-            "scheduler still fits later tasks better than a constant step",
-            source="eqs. (1) to (3); the released runs used other constants",
-            estimator=difference(AS_WRITTEN, VANILLA),
-            **above,
-            **common,
-        ),
-        Claim(
-            id=f"trainability/{method}-control-final-steps",
-            sentence=f"{NAMES[method]}: the scheduler fits later tasks better than the step sizes "
-            "at which it ends, held constant from the start",
-            source="a control that the paper lacks",
-            estimator=difference(SCHEDULED, FINAL),
-            **above,
-            **common,
-        ),
+        *above,
+        decline,
+        _first_layer_claim(method),
+        _as_written_claim(method),
+        _control_claim(method),
+        *([_noise_floor_claim()] if method == "l2" else []),
     ]
 
 
-NAMES = {"l2": "L2", "wasserstein": "Wasserstein", "crelu": "CReLU"}
+def _common(method: str) -> dict[str, Any]:
+    # CReLU's gain needs tasks as long as the paper's: in shorter ones noise does not dominate.
+    scales = ("paper",) if method == "crelu" else SCALES
+    return {"min_seeds": 5, "scales": scales, "decide_with": PAPER.format(method)}
 
 
-def noise_floor_claim() -> Claim:
+def _order_claim(
+    method: str, name: str, words: str, source: str, arms: tuple[str, str], published: float | None
+) -> Claim:
+    """Return the claim that the first arm fits later tasks better than the second."""
+    return Claim(
+        id=f"trainability/{method}-{name}",
+        sentence=f"{NAMES[method]}: {words}",
+        source=source,
+        estimator=difference(*arms),
+        published=published,
+        unit="accuracy",
+        holds_from=0.0,
+        null=0.0,
+        figure="accuracy",
+        **_common(method),
+    )
+
+
+def _above_vanilla_claim(method: str) -> Claim:
+    vanilla, _, scheduled = MEANS[method]
+    words = "the scheduler fits later tasks better than a constant step"
+    arms, published = (SCHEDULED, VANILLA), round(scheduled - vanilla, 3)
+    return _order_claim(method, "scheduled-above-vanilla", words, "figure 5", arms, published)
+
+
+def _above_reset_claim(method: str) -> Claim:
+    _, reset, scheduled = MEANS[method]
+    words = "the scheduler fits later tasks better than a reset network"
+    arms, published = (SCHEDULED, RESET), round(scheduled - reset, 3)
+    return _order_claim(method, "scheduled-above-reset", words, "figure 5", arms, published)
+
+
+def _reset_claim(method: str) -> Claim:
+    vanilla, reset, _ = MEANS[method]
+    words = "a network reset at each task fits later tasks better than one that goes on"
+    arms, published = (RESET, VANILLA), round(reset - vanilla, 3)
+    return _order_claim(method, "reset-above-vanilla", words, "figure 5", arms, published)
+
+
+def _as_written_claim(method: str) -> Claim:
+    words = (
+        "with β and volatility as the paper writes them, the scheduler still fits later tasks "
+        "better than a constant step"
+    )
+    source = "eqs. (1) to (3); the released runs used other constants"
+    arms = (AS_WRITTEN, VANILLA)
+    return _order_claim(method, "formula-as-written", words, source, arms, None)
+
+
+def _control_claim(method: str) -> Claim:
+    words = (
+        "the scheduler fits later tasks better than the step sizes at which it ends, held "
+        "constant from the start"
+    )
+    source = "a control that the paper lacks"
+    arms = (SCHEDULED, FINAL)
+    return _order_claim(method, "control-final-steps", words, source, arms, None)
+
+
+def _noise_floor_claim() -> Claim:
     """Return the claim that gradients are dominated by noise: α_g* hovers near 1 (figure 3)."""
     return Claim(
         id="trainability/l2-noise-floor",
@@ -98,39 +150,23 @@ def noise_floor_claim() -> Claim:
     )
 
 
-def _reset_claim(method: str, published: float, common: dict) -> Claim:
-    return Claim(
-        id=f"trainability/{method}-reset-above-vanilla",
-        sentence=f"{NAMES[method]}: a network reset at each task fits later tasks better than one "
-        "that goes on",
-        source="figure 5",
-        estimator=difference(RESET, VANILLA),
-        published=round(published, 3),
-        unit="accuracy",
-        holds_from=0.0,
-        null=0.0,
-        figure="accuracy",
-        **common,
-    )
-
-
-def _decline_claim(method: str, common: dict) -> Claim:
-    declines = method == "l2"
+def _decline_claim(method: str) -> Claim:
+    declines = method in ("plain", "l2")
     return Claim(
         id=f"trainability/{method}-" + ("loses-trainability" if declines else "keeps-its-level"),
         sentence=f"{NAMES[method]}: at a constant step the last task is fitted "
         + ("worse than the first" if declines else "as well as the first, to 10 %"),
-        source="figure 5",
+        source="figure 4, over 5 tasks" if method == "plain" else "figure 5",
         estimator=last_over_first,
         published=DECLINE[method],
         unit="of the first task's accuracy",
         **({"holds_to": 1.0, "null": 1.0} if declines else {"holds_from": 0.9, "holds_to": 1.1}),
         figure="accuracy",
-        **common,
+        **_common(method),
     )
 
 
-def _first_layer_claim(method: str, common: dict) -> Claim:
+def _first_layer_claim(method: str) -> Claim:
     low, middle, high = FIRST_LAYER[method]
     return Claim(
         id=f"trainability/{method}-first-layer-cools",
@@ -144,7 +180,7 @@ def _first_layer_claim(method: str, common: dict) -> Claim:
         holds_to=high,
         null=1.0,
         figure="learning-rates",
-        **common,
+        **_common(method),
     )
 
 

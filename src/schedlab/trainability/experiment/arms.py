@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torch.optim import Adam, Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from schedlab.lab.resolve import resolve
+from schedlab.lab.resolve import SchedulerEntry, resolve
 from schedlab.lab.seeds import generator
 from schedlab.trainability.fleet import Fleet
 from schedlab.trainability.networks import perceptron
@@ -25,6 +25,7 @@ from schedlab.trainability.training import Course, train
 
 Entry = dict[str, Any]
 CONSTANT: Entry = {"use": "constant", "label": "Constant", "options": {"factor": 1.0}}
+UNTREATED: dict[str, Entry | None] = {"scheduler": CONSTANT, "remedy": None, "regulariser": None}
 
 
 def chunks(seeds: Sequence[int], size: int) -> list[list[int]]:
@@ -32,16 +33,43 @@ def chunks(seeds: Sequence[int], size: int) -> list[list[int]]:
     return [list(seeds[i : i + size]) for i in range(0, len(seeds), size)]
 
 
-def fleet_of(setting: dict[str, Any], members: Sequence[int]) -> Fleet:
+def arms_of(
+    schedulers: Sequence[SchedulerEntry],
+    remedies: Sequence[SchedulerEntry],
+    regularisers: Sequence[SchedulerEntry] = (),
+) -> list[dict[str, Any]]:
+    """Return a grid point for each arm: ``arm``, its label, and what it is treated with."""
+    treatments = (
+        *[(entry.label, {"scheduler": entry.model_dump()}) for entry in schedulers],
+        *[(entry.label, {"remedy": entry.model_dump()}) for entry in remedies],
+        *[(entry.label, {"regulariser": entry.model_dump()}) for entry in regularisers],
+    )
+    return [{"arm": label, **UNTREATED, **treatment} for label, treatment in treatments]
+
+
+def device_of(setting: dict[str, Any]) -> torch.device:
+    """Return where a setting's networks are trained."""
+    gpu = setting["device"] == "auto" and torch.cuda.is_available()
+    return torch.device("cuda" if gpu else "cpu")
+
+
+def fleet_of(
+    setting: dict[str, Any], members: Sequence[int], regulariser: Entry | None = None
+) -> Fleet:
     """Return one network for each seed, equal for equal seeds whatever the arm."""
     models = [
-        perceptron(setting["widths"], setting["activation"], generator(seed, "weights"))
+        perceptron(setting["widths"], setting["activation"], generator(seed, "weights")).to(
+            device_of(setting)
+        )
         for seed in members
     ]
-    optimizer = partial(Adam, weight_decay=setting["weight_decay"], fused=True)
+    decay = 0.0 if regulariser else setting["weight_decay"]
+    optimizer = partial(Adam, weight_decay=decay, fused=True)
     loss = F.cross_entropy if setting["widths"][-1] > 1 else _squared_error
     fleet = Fleet(models, optimizer, partial(loss, reduction="none"), lr=setting["lr"])
-    if setting["penalty"]:
+    if regulariser:
+        fleet.penalise(resolve(regulariser, PENALTIES, given=1).make)
+    elif setting["penalty"]:
         make = PENALTIES[setting["penalty"]]
         fleet.penalise(partial(make, strength=setting["penalty_strength"]))
     return fleet
@@ -53,6 +81,7 @@ def run_arm(
     members: Sequence[int],
     scheduler: Entry = CONSTANT,
     remedy: Entry | None = None,
+    regulariser: Entry | None = None,
     steps: dict[int, dict[str, float]] | None = None,
 ) -> pd.DataFrame:
     """Train a few seeds of one arm.
@@ -65,8 +94,9 @@ def run_arm(
         One per seed.
     members
         The seeds.
-    scheduler, remedy
-        Entries of ``params.yaml``.
+    scheduler, remedy, regulariser
+        Entries of ``params.yaml``. A regulariser takes the place of the setting's own penalty and
+        weight decay.
     steps
         Learning rates by seed and layer to use instead of ``lr``.
 
@@ -76,7 +106,7 @@ def run_arm(
     columns of :attr:`NoiseCurvatureLR.history`; a scheduler without decisions has one row per task
     and layer, with ``lr`` as the task ended.
     """
-    fleet = fleet_of(setting, members)
+    fleet = fleet_of(setting, members, regulariser)
     for seed, optimizer in zip(members, fleet.optimizers, strict=True):
         for group in optimizer.param_groups:
             group["lr"] = (steps or {}).get(seed, {}).get(group["name"], group["lr"])

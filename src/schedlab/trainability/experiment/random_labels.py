@@ -6,7 +6,14 @@ import pandas as pd
 
 from schedlab.lab.seeds import generator
 from schedlab.lab.sweep import sweep
-from schedlab.trainability.experiment.arms import CONSTANT, Entry, chunks, run_arm
+from schedlab.trainability.experiment.arms import (
+    UNTREATED,
+    Entry,
+    arms_of,
+    chunks,
+    device_of,
+    run_arm,
+)
 from schedlab.trainability.images import digits
 from schedlab.trainability.labels import FINAL, SCHEDULED
 from schedlab.trainability.parameters import RandomLabelParameters
@@ -24,14 +31,12 @@ def compare(parameters: RandomLabelParameters) -> pd.DataFrame:
     Columns ``arm``, ``seed``, ``task``, ``score``, and those of the decisions; see
     :func:`schedlab.trainability.experiment.arms.run_arm`.
     """
-    setting = parameters.model_dump(exclude={"schedulers", "remedies", "seeds", "stack"})
-    arms = [
-        *[(entry.label, entry.model_dump(), None) for entry in parameters.schedulers],
-        *[(entry.label, CONSTANT, entry.model_dump()) for entry in parameters.remedies],
-    ]
+    treatments = {"schedulers", "remedies", "regularisers"}
+    setting = parameters.model_dump(exclude=treatments | {"seeds", "stack"})
+    arms = arms_of(parameters.schedulers, parameters.remedies, parameters.regularisers)
     grid = [
-        {"arm": label, "setting": setting, "members": members, "scheduler": s, "remedy": r}
-        for label, s, r in arms
+        {**arm, "setting": setting, "members": members}
+        for arm in arms
         for members in chunks(parameters.seeds, parameters.stack)
     ]
     table = sweep(measure, grid, [0], label="arms")
@@ -44,8 +49,7 @@ def compare(parameters: RandomLabelParameters) -> pd.DataFrame:
             "arm": FINAL,
             "setting": setting,
             "members": members,
-            "scheduler": CONSTANT,
-            "remedy": None,
+            **UNTREATED,
             "steps": {seed: ends[seed].to_dict() for seed in members},
         }
         for members in chunks(parameters.seeds, parameters.stack)
@@ -59,17 +63,19 @@ def measure(
     members: list[int],
     scheduler: Entry,
     remedy: Entry | None,
+    regulariser: Entry | None,
     seed: int,
     steps: dict[int, dict[str, float]] | None = None,
 ) -> pd.DataFrame:
     """Train one arm on the streams of a few seeds."""
     streams = [stream(setting, member) for member in members]
-    return run_arm(setting, streams, members, scheduler, remedy, steps)
+    return run_arm(setting, streams, members, scheduler, remedy, regulariser, steps)
 
 
 def stream(setting: dict[str, Any], seed: int) -> list[Task]:
     """Return a seed's images with their random labels, task by task."""
     images = digits(setting["images"], setting["samples"], generator(seed, "images"))
+    images = images.to(device_of(setting))
     classes = setting["widths"][-1]
     return random_labels(images, setting["tasks"], generator(seed, "labels"), classes=classes)
 
