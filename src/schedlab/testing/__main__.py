@@ -1,4 +1,4 @@
-"""Hold a class to its contract: ``python -m schedlab.testing serving extensions.serving.mine:Mine``."""
+"""Hold a class to its contract: ``python -m schedlab.testing serving module:Class``."""
 
 import argparse
 import functools

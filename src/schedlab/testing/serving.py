@@ -58,17 +58,17 @@ class World:
         return {"total_blocks": blocks, "block_size": BLOCK_SIZE, "watermark": 0.1}
 
 
-def _requests(seed: int, count: int, gap_s: float) -> pd.DataFrame:
-    """Return requests with ties in time, a pause after half of them, and two promises."""
+def _requests(seed: int, count: int, prompt: int, output: int) -> pd.DataFrame:
+    """Return requests with ties in time, an idle minute after half of them, and two promises."""
     rng = np.random.default_rng(seed)
-    arrivals = np.floor(np.cumsum(rng.exponential(gap_s, count)) * 8) / 8
+    arrivals = np.floor(np.cumsum(rng.exponential(0.05, count)) * 8) / 8
     arrivals[count // 2 :] += 60.0
     return pd.DataFrame(
         {
             "request_id": rng.permutation(count) + 100,
             "arrival_s": arrivals,
-            "prompt_tokens": rng.integers(1, 120, count),
-            "output_tokens": rng.integers(1, 30, count),
+            "prompt_tokens": rng.integers(1, prompt, count),
+            "output_tokens": rng.integers(1, output, count),
             "tbt_limit_s": rng.choice([0.1, 0.5], count),
             "priority": rng.integers(0, 5, count).astype(float),
         }
@@ -76,13 +76,12 @@ def _requests(seed: int, count: int, gap_s: float) -> pd.DataFrame:
 
 
 WORLDS = (
-    World("plenty of memory", _requests(1, 24, 0.1), False, {}),
-    World("scarce memory", _requests(2, 16, 0.02), True, {}),
-    World("scarce memory, swapped out", _requests(3, 12, 0.02), True, {"preemption": "swap"}),
-    World("first token at prefill", _requests(4, 12, 0.05), False, {"first_token_at_prefill": 1}),
+    World("plenty of memory", _requests(1, 20, 120, 30), False, {}),
+    World("scarce memory", _requests(2, 16, 50, 60), True, {}),
+    World("scarce memory, swapped out", _requests(4, 12, 50, 60), True, {"preemption": "swap"}),
+    World("first token at prefill", _requests(4, 8, 120, 30), False, {"first_token_at_prefill": 1}),
 )
-"""Where the rules look: 12 to 24 requests each, of 1 to 119 tokens of prompt and 1 to 29 of output,
-with an idle minute in the middle."""
+"""Where the rules look: prompts of up to 119 tokens, outputs of up to 59."""
 
 
 Look = Callable[[str, State, float, Decision], None]
@@ -265,9 +264,8 @@ def _apart(decision: Decision, again: Decision) -> str:
     pairs = [list(each.tokens.items()) for each in (decision, again)]
     for ours, theirs in zip(*pairs, strict=False):
         if ours != theirs:
-            return (
-                f"first at request {ours[0]} with {ours[1]}, request {theirs[0]} with {theirs[1]}"
-            )
+            (one, its), (other, theirs) = ours, theirs
+            return f"{its} tokens for request {one} against {theirs} for request {other}"
     if len(pairs[0]) != len(pairs[1]):
         return f"{len(pairs[0])} requests in the batch against {len(pairs[1])}"
     return f"preempting {list(decision.preempted)} against {list(again.preempted)}"
