@@ -56,6 +56,10 @@ def test_recordings_are_plants_too():
     check_plant(lambda: Replay("recordings", windows))
 
 
+class Nothing:
+    pass
+
+
 class Clairvoyant:
     """Sends before a jump that it reads from the environment."""
 
@@ -110,7 +114,7 @@ class Rounding(EventTriggered):
         (Careless, "answers_alike_whenever_asked", "draws come from the rng that it is given"),
         (Divided, "decides_for_many_as_for_one", r"age \d: act says True, transmit False"),
         (Rounding, "says_yes_or_no", "transmit changed the observation"),
-        (dict, "says_yes_or_no", "dict has no method transmit"),
+        (Nothing, "says_yes_or_no", "Nothing has no method transmit"),
     ],
 )
 def test_a_broken_policy_is_told_what_it_breaks_and_where(expect_broken, broken, rule, words):
@@ -161,7 +165,7 @@ class Alone(Predictor):
         (Hoarder, "begins_anew_after_reset", r"after reset: step 0, plant 0: the proposal is"),
         (Diverging, "has_the_interface_of_a_receiver", r"step \d+: propose must return finite"),
         (Alone, "updates_one_plant_as_one_of_many", r"step \d+: update gives .*, propose and lis"),
-        (dict, "has_the_interface_of_a_receiver", "dict has no method reset"),
+        (Nothing, "has_the_interface_of_a_receiver", "Nothing has no method reset"),
     ],
 )
 def test_a_broken_estimator_is_told_what_it_breaks_and_where(expect_broken, broken, rule, words):

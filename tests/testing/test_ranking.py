@@ -106,7 +106,11 @@ class Silent(PromptLength):
         (Peeking, "sees_no_length_of_the_test", r"fit of another ranker: prompt '.*' scores"),
         (Cumulative, "sees_no_length_of_the_test", r"an earlier fit; fit must begin anew: prompt"),
         (Lazy, "learns_in_fit_alone", r"reused its array of lengths: prompt '.*' scores"),
-        (Relative, "scores_each_prompt_by_itself", r"in another order: prompt '.*' scores \d+ and then"),
+        (
+            Relative,
+            "scores_each_prompt_by_itself",
+            r"in another order: prompt '.*' scores \d+ and then",
+        ),
         (Moody, "is_deterministic", r"other global seeds.*: prompt '.*' scores"),
         (Wide, "has_the_interface", r"shape \(40,\), got \(40, 1\)"),
         (Undefined, "has_the_interface", "scores must be finite numbers"),

@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 import torch
 from torch.optim import lr_scheduler
-from torch.optim.lr_scheduler import ExponentialLR, LRScheduler
+from torch.optim.lr_scheduler import ExponentialLR
 
 from schedlab.testing.trainability import check_scheduler
 from schedlab.trainability.schedulers import PRESETS, SCHEDULERS, NoiseCurvatureLR
@@ -60,6 +60,7 @@ class Untold(Decay):
     """Changes rates and says so to nobody."""
 
     def step(self, epoch=None):
+        super().step()
         for group in self.optimizer.param_groups:
             group["lr"] *= 0.9
 
@@ -94,7 +95,7 @@ class Decaying(Decay):
     def step(self, epoch=None):
         super().step()
         for group in self.optimizer.param_groups:
-            group["weight_decay"] = 0.1
+            group["weight_decay"] += 0.01
 
 
 class Lookalike:
@@ -105,7 +106,7 @@ class Lookalike:
         pass
 
 
-class Stranger(LRScheduler):
+class Stranger(Decay):
     """Schedules a copy of the optimizer."""
 
     def __init__(self, optimizer):
