@@ -109,7 +109,7 @@ class Silent(PromptLength):
         (
             Relative,
             "scores_each_prompt_by_itself",
-            r"in another order: prompt '.*' scores \d+ and then",
+            r"in another order: prompt '.*' scores \d+ and",
         ),
         (Moody, "is_deterministic", r"other global seeds.*: prompt '.*' scores"),
         (Wide, "has_the_interface", r"shape \(40,\), got \(40, 1\)"),

@@ -53,9 +53,7 @@ def _found(use: str, registry: str) -> Any:
     """Return what ``module:Class`` or a published name stands for; a checkout is looked in too."""
     published = pkgutil.resolve_name(f"schedlab.{registry}") if registry else {}
     if ":" not in use and use not in published:
-        raise ValueError(
-            f"unknown; published are {', '.join(published) or 'none'}, or module:Class"
-        )
+        raise ValueError(f"unknown; expected one of {', '.join(published)} or module:Class")
     sys.path.append(str(find_root()))
     return published.get(use) or pkgutil.resolve_name(use)
 
