@@ -24,6 +24,10 @@ lab: $(READY)  ## open the notebooks in JupyterLab, on this machine only
 bench: $(READY)  ## measure speed against peers, as ratios
 	@$(BIN)/python -m benchmarks
 
+mutants: $(READY)  ## try small faults in every scheduler and list those that no test notices
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[mutants,ranking]'
+	@$(BIN)/python -m mutants
+
 clean-notebooks: $(READY)  ## strip outputs from the notebooks, so that DVC sees them unchanged
 	@$(BIN)/nbstripout --extra-keys "metadata.language_info" $$(git ls-files '*.ipynb')
 
@@ -37,4 +41,4 @@ $(READY): pyproject.toml constraints.txt
 	@$(BIN)/python -m schedlab.data build
 	@touch $(READY)
 
-.PHONY: help reproduce test smoke lab bench clean-notebooks env
+.PHONY: help reproduce test smoke lab bench mutants clean-notebooks env
