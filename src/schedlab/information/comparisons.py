@@ -152,7 +152,7 @@ def _serving() -> list[Comparison]:
 def _metalearning() -> Comparison:
     return Comparison(
         system="metalearning",
-        measure="accuracy on new tasks, trained among noisy ones",
+        measure="accuracy, trained among noisy tasks",
         table="metalearning/characters/scores",
         policy="scheduler",
         value="score",
