@@ -150,6 +150,8 @@ def _serving() -> list[Comparison]:
 
 
 def _metalearning() -> Comparison:
+    measured = ("Self-paced", "Focal loss", "DAML-style", "Class pairs (GCP)", "PAML-style")
+    measured += ("Hardest first", "Most similar first")
     return Comparison(
         system="metalearning",
         measure="accuracy, trained among noisy tasks",
@@ -157,13 +159,13 @@ def _metalearning() -> Comparison:
         policy="scheduler",
         value="score",
         naive="Uniform",
-        best="Oracle",
-        best_is="clean tasks only, as far as there are any",
+        best="Oracle (clean tasks only)",
+        best_is="clean tasks only",
         knows={
             "Uniform": NOTHING,
-            "Self-paced": STATISTICS,
+            **dict.fromkeys(measured, STATISTICS),
             "ATS (fast)": PREDICTION,
-            "Oracle": TRUTH,
+            "Oracle (clean tasks only)": TRUTH,
         },
     )
 
