@@ -58,7 +58,7 @@ def examine(name: str, settings: dict[str, object], baseline_only: bool) -> None
     print(f"{name}: the tests take {seconds:.0f} s")
     if baseline_only:
         return
-    drawn = sample(modules_of(core), settings["operators"], settings["sample"], settings["seed"])
+    drawn = sample(modules_of(core), settings["operators"], core["sample"], settings["seed"])
     timeout_s = max(settings["timeout_least_s"], settings["timeout_factor"] * seconds)
     known = json.loads(file.read_text()) if file.is_file() else {}
     for mutant, verdict in verdicts(core["tests"], drawn, known, timeout_s, log):
