@@ -29,6 +29,10 @@ bench: $(READY)  ## measure speed against peers, as ratios
 changes: $(READY)  ## write changes.html: what changed between FROM (HEAD) and TO (the files here)
 	@$(BIN)/python -m schedlab.lab.report changes $(or $(FROM),HEAD) $(TO)
 
+mutants: $(READY)  ## try small faults in every scheduler and list those that no test notices
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[mutants,ranking]'
+	@$(BIN)/python -m mutants
+
 clean-notebooks: $(READY)  ## strip outputs from the notebooks, so that DVC sees them unchanged
 	@$(BIN)/nbstripout --extra-keys "metadata.language_info" $$(git ls-files '*.ipynb')
 
@@ -45,4 +49,4 @@ $(READY): pyproject.toml constraints.txt
 	@$(BIN)/python -m schedlab.data build
 	@touch $(READY)
 
-.PHONY: help reproduce test smoke lab bench changes clean-notebooks audit env
+.PHONY: help reproduce test smoke lab bench changes mutants clean-notebooks audit env

@@ -66,6 +66,28 @@ def test_running_all_at_once_equals_one_by_one():
         assert torch.allclose(found, alone, rtol=1e-12)
 
 
+@pytest.mark.parametrize("name", [name for name in SOLVERS if SOLVERS[name].block > 1])
+def test_a_block_is_from_one_fresh_start_to_the_next(name):
+    calls = SOLVERS[name].plan(preserving(log_uniform(HIGH, LOW, 12)))
+    starts = [i for i, call in enumerate(calls) if not call.from_anchor]
+    assert starts == list(range(0, 12, SOLVERS[name].block))
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_the_true_solution_stands_in_only_while_the_history_is_short(name):
+    world, levels = worlds.gaussian(), preserving(log_uniform(HIGH, LOW, 12))
+    begin = torch.tensor([[30.0, -12.0]], dtype=torch.float64)
+    asked = []
+
+    def exact(ratio):
+        asked.append(ratio)
+        return worlds.gaussian_flow(world, begin, HIGH, ratio)
+
+    run(world.epsilon, begin, [(SOLVERS[name], levels)], exact)
+    short = SOLVERS[name].history - 1
+    assert asked == [level.ratio for level in levels[1 : 1 + short]]
+
+
 def test_the_reference_solution_is_the_closed_form_of_a_gaussian():
     world = worlds.gaussian()
     begin = torch.tensor([[30.0, -12.0]], dtype=torch.float64)

@@ -1,8 +1,5 @@
 """Prompts whose answers' lengths can be told from their words, and a tiny real language model."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -50,12 +47,3 @@ def tiny_opt(tmp_path_factory, talk):
         torch.manual_seed(0)
         transformers.OPTModel(config).save_pretrained(folder)
     return folder
-
-
-@pytest.fixture
-def real_mirror() -> Path:
-    """The folder of real public files, where the caller's environment names one."""
-    folder = os.environ.get("SCHEDLAB_DATA_MIRROR")
-    if not folder:
-        pytest.skip("SCHEDLAB_DATA_MIRROR is not set: no folder with the public data sets")
-    return Path(folder)

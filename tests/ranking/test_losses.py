@@ -102,6 +102,14 @@ def test_listnet_is_least_where_scores_are_the_spread_labels(rng):
     assert listnet(best + torch.tensor([0.1, 0, 0, 0]), labels, rng) > least
 
 
+def test_listnet_spreads_labels_that_are_close_as_well(rng):
+    # One bucket apart, a deviation of 0.5: brought to 1 like any other.
+    scores = torch.tensor([0.5, -0.5], dtype=torch.float64)
+    wanted = torch.tensor([1.0, -1.0], dtype=torch.float64).softmax(0)
+    found = listnet(scores, torch.tensor([2, 1]), rng)
+    assert found.item() == pytest.approx(-(wanted * scores.log_softmax(0)).sum().item(), rel=1e-6)
+
+
 @pytest.mark.parametrize("name", LIST_LOSSES)
 def test_a_list_of_equal_labels_is_harmless(name, rng):
     scores, labels = tensors([1.0, 2.0, 3.0], [7, 7, 7])

@@ -6,7 +6,7 @@ import torch
 from scipy.stats import kendalltau
 
 from schedlab.ranking.metrics import kendall_tau
-from schedlab.ranking.objectives import objective
+from schedlab.ranking.objectives import Classes, objective
 
 
 def test_labels_are_the_papers():
@@ -37,6 +37,14 @@ def test_percentile_classes_hold_equal_shares():
     lengths = np.random.default_rng(0).permutation(1000) ** 2
     made = objective("percentiles", 10).fit(lengths)
     assert np.bincount(made.labels(lengths)).tolist() == [100] * 10
+    finest = objective("percentiles", 1).fit(lengths)
+    assert np.bincount(finest.labels(lengths)).tolist() == [10] * 100
+
+
+def test_classes_are_ranges_of_tokens_unless_shares_are_asked_for():
+    lengths = np.array([5, 15, 25, 905])
+    assert Classes(10).fit(lengths).classes(lengths).tolist() == [0, 1, 2, 90]
+    assert Classes(50, percentiles=True).fit(lengths).classes(lengths).tolist() == [0, 0, 1, 1]
 
 
 def test_regression_gives_back_the_mean():

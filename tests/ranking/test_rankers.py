@@ -81,6 +81,20 @@ def test_parameters_are_those_of_scikit_learn():
     assert ranker.set_params(epochs=2).epochs == 2
 
 
+def test_the_defaults_are_the_papers():
+    """Section 4.2 and the authors' code: buckets of 10 tokens, lists of 32, five epochs."""
+    published = {"loss": "listmle", "bucket": 10, "list_size": 32, "epochs": 5, "seed": 0}
+    language_model = {"learning_rate": 2e-5, "penalty": 0.01, "max_tokens": 2048}
+    assert LinearRanker().get_params().items() >= published.items()
+    assert SequenceRanker().get_params().items() >= (published | language_model).items()
+
+
+def test_an_answer_of_one_token_is_an_answer():
+    ranker = LinearRanker(list_size=2, epochs=60).fit(["yes", "essay"] * 4, [1, 900] * 4)
+    yes, essay = ranker.score(["yes", "essay"])
+    assert yes > essay
+
+
 def test_sparse_and_dense_features_give_the_same_product():
     rng = np.random.default_rng(0)
     dense = rng.random((5, 7)).astype(np.float32) * (rng.random((5, 7)) < 0.4)
@@ -164,6 +178,17 @@ def test_padding_does_not_change_a_score(split, tiny_opt):
     alone = ranker.score(["yes or no"])
     beside = ranker.score(["yes or no", "tell a whole story about trains"])
     assert alone[0] == pytest.approx(beside[0], abs=1e-5)
+
+
+def test_off_a_gpu_it_computes_in_full_precision(split, tiny_opt, monkeypatch):
+    (prompts, lengths), _ = split
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    ranker = SequenceRanker(str(tiny_opt), epochs=1).fit(prompts, lengths)
+    assert ranker.device_.type == "cpu"
+    (found,) = ranker.score(prompts[:1])
+    batch = ranker.tokenizer_(prompts[:1], return_tensors="pt")
+    exact = ranker.network_.double()(**batch).logits.item()
+    assert found == pytest.approx(exact, rel=1e-5)
 
 
 def test_minilm_embeds_words_of_like_meaning_alike():

@@ -1,11 +1,14 @@
 """Every policy against batches worked out by hand: ties, memory pressure, preemption."""
 
+import inspect
+
 import pytest
 
 from schedlab.serving.engine import simulate
 from schedlab.serving.memory import BlockMemory
 from schedlab.serving.request import Request
 from schedlab.serving.schedulers import SCHEDULERS, SLAI, Sarathi, VLLMv0
+from schedlab.serving.schedulers.steps import Draft
 from schedlab.serving.state import State
 
 
@@ -234,3 +237,30 @@ def test_slai_user_priority_admits_tighter_limits_first():
 def test_options_are_checked_early(name, options, message):
     with pytest.raises(ValueError, match=message):
         SCHEDULERS[name](**options)
+
+
+# As the papers and their code have them; a result that does not name an option stands on these.
+PUBLISHED = {
+    "faster_transformer": {"max_num_seqs": 128, "max_model_len": 8192},
+    "mlfq": {"quantum_s": 0.03, "growth": 10.0, "promote_every": 100},
+    "orca": {"max_num_seqs": 8, "max_model_len": 8192},
+    "slai": {"offset": "dynamic", "below": 5, "above": 10, "memory_limit": 0.96},
+    "static_split": {"prefills": 1, "decodes": 1},
+    "vllm_v1": {"policy": "fcfs", "max_num_batched_tokens": 2048, "max_num_seqs": 128},
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_defaults_are_the_published_ones(name):
+    options = inspect.signature(SCHEDULERS[name]).parameters
+    found = {option: options[option].default for option in PUBLISHED[name]}
+    assert found == PUBLISHED[name]
+
+
+def test_a_full_batch_names_no_request_without_tokens(prefilling):
+    memory = BlockMemory(100, 4)
+    first, second = (prefilling(i, memory, prompt=8) for i in (0, 1))
+    draft = Draft(State(memory, [], [first, second]), token_budget=6)
+    for request in (first, second, first):
+        draft.prefill(request)
+    assert draft.tokens == {0: 6}

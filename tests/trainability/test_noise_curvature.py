@@ -56,7 +56,7 @@ def test_layers_decide_for_themselves_and_only_when_measured():
         scheduler.step()
     assert scheduler.get_last_lr() == [pytest.approx(0.5 * 0.99**5), 0.5]
     assert [group["lr"] for group in optimizer.param_groups] == scheduler.get_last_lr()
-    assert scheduler.last_epoch == 10
+    assert scheduler.last_epoch == scheduler._step_count == 10  # torch keeps two counters
     assert scheduler.history.query("layer == 'a'")["action"].tolist() == ["cool"] * 5
 
 
@@ -141,6 +141,13 @@ def test_late_groups_take_part_from_when_they_come():
         ({"volatility": "svar"}, "volatility must be of .*relative.*, got 'svar'"),
         ({"bound": "both"}, "bound must be of"),
         ({"window": 0}, "window must be at least 1"),
+        ({"safety": 0.0}, "safety must be above 0"),
+        ({"floor": -0.1}, "floor must be at least 0"),
+        ({"early": 1.5}, r"early must be in \[0, 1\]"),
+        ({"warm_below": 1.5}, r"warm_below must be in \[0, 1\]"),
+        ({"beta": -1.0}, "beta must be at least 0"),
+        ({"min_factor": 1.5}, r"min_factor must be in \[0, 1\]"),
+        ({"max_factor": 0.5}, "max_factor must be at least 1"),
     ],
 )
 def test_constants_out_of_range_are_refused(options, words):
@@ -232,6 +239,46 @@ def test_effective_step_after_five_adam_updates_equals_the_formula():
     assert normaliser(optimizer, optimizer.param_groups) == pytest.approx(
         0.01 / (float(moments.mean().sqrt()) + 1e-4)
     )
+
+
+def trained_adam():
+    """A layer with two weights and a bias after three Adam updates of random gradients."""
+    torch.manual_seed(3)
+    weights = [nn.Parameter(torch.ones(size, dtype=torch.float64)) for size in ((2, 3), (4, 2), 3)]
+    optimizer = torch.optim.Adam([{"params": weights, "name": "a"}], lr=0.01)
+    for _ in range(3):
+        for number, weight in enumerate(weights):
+            weight.grad = (number + 1) * torch.randn_like(weight)
+        optimizer.step()
+    return optimizer, weights
+
+
+def test_the_effective_step_of_a_layer_is_the_mean_over_its_weights():
+    optimizer, weights = trained_adam()
+    (group,) = optimizer.param_groups
+    expected = []
+    for weight in weights[:2]:  # the bias is left out
+        v = optimizer.state[weight]["exp_avg_sq"].mean() / (1 - 0.999**3)
+        expected.append(0.01 / ((1 - 0.9**3) * (float(v.sqrt()) + 1e-8)))
+    assert expected[0] > 1.5 * expected[1]
+    assert effective_step(optimizer, group, 3) == pytest.approx(sum(expected) / 2)
+
+
+def test_sharpness_is_taken_relative_to_adams_preconditioner_unless_told_otherwise():
+    optimizer, weights = trained_adam()
+    moments = torch.cat([optimizer.state[w]["exp_avg_sq"].flatten() for w in weights])
+    scale = 0.01 / (float(moments.mean().sqrt()) + 1e-8)
+    for options, factor in [({}, scale), ({"normalise": False}, 1.0)]:
+        scheduler = NoiseCurvatureLR(optimizer, **options)
+        scheduler.step({"a": LayerStatistics(10, 1.0, 1.0, 3.0)})
+        (record,) = scheduler.records
+        assert record["normalised_sharpness"] == pytest.approx(3.0 * factor)
+
+
+def test_without_a_second_moment_nothing_is_normalised():
+    assert normaliser(two_layers(0.5), two_layers(0.5).param_groups) == 1.0
+    fresh = torch.optim.Adam([nn.Parameter(torch.ones(2, 2))])
+    assert normaliser(fresh, fresh.param_groups) == 1.0
 
 
 def test_effective_step_of_momentum_grows_to_its_geometric_limit():

@@ -103,6 +103,34 @@ def test_unbiased_noise_is_right_on_average_over_minibatches():
     assert all(f.gradient_sq >= 0 for f in found)
 
 
+def test_the_unbiased_gradient_is_the_mean_product_of_different_samples():
+    """(B‖ĝ‖² − mean ‖gᵢ‖²)/(B − 1) is the mean of ⟨gᵢ, gⱼ⟩ over all i ≠ j."""
+    torch.manual_seed(2)
+    model = mlp().double()
+    optimizer = torch.optim.SGD(groups_by_layer(model, lr=0.1))
+    inputs, targets = torch.randn(12, 5, dtype=torch.float64) + 1, torch.zeros(12, dtype=torch.long)
+    probe = Probe(model, optimizer, LOSS, unbiased=True, iterations=0)
+    for name, found in probe.measure(inputs, targets).items():
+        parameters = list(model[int(name)].parameters())
+        rows = per_sample_gradients(model, parameters, inputs, targets)
+        products = rows @ rows.T
+        exact = (products.sum() - products.trace()) / (12 * 11)
+        assert found.gradient_sq == pytest.approx(float(exact), rel=1e-6)
+        assert found.sharpness == 0  # left out
+
+
+def test_a_layer_owns_what_it_trains_and_what_nobody_before_it_owns():
+    first, second = nn.Linear(3, 3), nn.Linear(3, 3)
+    second.weight = first.weight
+    first.bias.requires_grad_(False)
+    groups = groups_by_layer(nn.Sequential(first, second), lr=0.5)
+    assert [(group["name"], group["lr"]) for group in groups] == [("0", 0.5), ("1", 0.5)]
+    assert [[id(p) for p in group["params"]] for group in groups] == [
+        [id(first.weight)],
+        [id(second.bias)],
+    ]
+
+
 def hessian(model, parameters, inputs, targets, penalty=0.0):
     flat = torch.cat([p.detach().flatten() for p in parameters])
     names = {p: n for n, p in model.named_parameters()}

@@ -1,13 +1,13 @@
 """What all microcontroller experiments share: which network runs where, and run-to-run jitter."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pandas as pd
 
-from schedlab.lab.resolve import resolve, resolve_all
+from schedlab.lab.resolve import resolve_all
 from schedlab.lab.seeds import generator
 from schedlab.lab.sweep import sweep
 from schedlab.microcontrollers import costs
@@ -89,8 +89,3 @@ def own_labels(entries: Sequence[Any]) -> list[str]:
 def names(model: Model, on: Board) -> dict[str, str]:
     """Return the columns that say what ran where."""
     return {"model": costs.title(model.name), "target": model.target, "board": on.name}
-
-
-def first_of(entries: Sequence[Mapping[str, Any]]) -> Any:
-    """Return the first entry's scheduler."""
-    return resolve(entries[0], SCHEDULERS).make()

@@ -92,11 +92,11 @@ def _search(
     solver.parameters.num_workers = 1
     solver.parameters.max_deterministic_time = effort
     solver.parameters.relative_gap_limit = GAP
-    solver.solve(model)
-    core = np.empty(work.size, dtype=np.int64)
-    for k in range(lengths.size):
-        core[kind == k] = np.repeat(cores, [solver.value(v) for v in share[k]])
+    core = hint  # which stands if the effort is too little to find anything
+    if solver.solve(model) in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+        core = np.empty(work.size, dtype=np.int64)
+        for k in range(lengths.size):
+            core[kind == k] = np.repeat(cores, [solver.value(v) for v in share[k]])
+        bound = max(bound, solver.best_objective_bound * unit * (1 - 2e-5))
     loads = np.bincount(core, weights=work, minlength=speeds.size) / speeds
-    return Optimum(
-        core, float(loads.max()), max(bound, solver.best_objective_bound * unit * (1 - 2e-5))
-    )
+    return Optimum(core, float(loads.max()), bound)

@@ -1,0 +1,1 @@
+"""Mutation testing: how many small faults in a scheduler its tests notice."""

@@ -1,0 +1,1 @@
+"""What a scheduler knows, against what that is worth: one chart over all systems."""
