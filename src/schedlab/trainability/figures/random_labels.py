@@ -8,8 +8,8 @@ from schedlab.trainability.labels import SCHEDULED
 
 BOUNDS = {
     "effective_step": "effective step α",
-    "critical_step": "combined α̃*",
-    "gradient_step": "gradient noise α_g*",
+    "critical_step": r"combined $\tilde{\alpha}^*$",
+    "gradient_step": r"gradient noise $\alpha_g^*$",
     "curvature_step": "curvature τ",
 }
 
