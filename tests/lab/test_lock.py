@@ -87,7 +87,7 @@ def test_make_reproduce_leaves_a_running_dvc_alone(checkout):
         assert first.poll() is None
         time.sleep(0.05)
     try:
-        with pytest.raises(ValueError, match="^dvc is already at work in .*; wait for it"):
+        with pytest.raises(ValueError, match=r"^dvc is already at work in .*; wait for it"):
             reproduce.stages(checkout)
     finally:
         (checkout / "go").touch()
