@@ -5,6 +5,7 @@ Ray where they are installed), and the work itself in three systems. ``docs/mill
 draws the conclusions. Four minutes or more.
 """
 
+import importlib
 import importlib.util
 import os
 import resource
@@ -15,6 +16,8 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
+
+from joblib.externals.loky import get_reusable_executor
 
 from benchmarks.table import Row
 from schedlab.lab import parameters
@@ -108,8 +111,12 @@ def _cluster(backend: str):
         with LocalCluster(WORKERS, threads_per_worker=1, dashboard_address=None) as cluster:
             os.environ["DASK_SCHEDULER_ADDRESS"] = cluster.scheduler_address
             yield
+    elif backend == "ray":
+        yield
+        importlib.import_module("ray").shutdown()
     else:
         yield
+        get_reusable_executor().shutdown()  # this process would wait for its workers at its end
 
 
 def _handed_over(backend: str) -> dict[str, float]:

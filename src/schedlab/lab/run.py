@@ -139,6 +139,8 @@ def _execute(source: Path, target: Path, values: Mapping[str, Any], name: str, r
         )
     except PapermillExecutionError as error:
         raise NotebookFailed(_describe(error, source, target, name, root)) from None
+    except OSError as error:  # a full disk, where papermill saves as it goes without naming it
+        raise OSError(error.errno, error.strerror, error.filename or str(target)) from error
     finally:
         shutil.rmtree(os.environ["JUPYTER_RUNTIME_DIR"], ignore_errors=True)
     canonicalise(executed)
