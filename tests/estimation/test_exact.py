@@ -5,7 +5,12 @@ import pytest
 
 from schedlab.estimation.estimators import Predictor
 from schedlab.estimation.exact import closed
-from schedlab.estimation.exact.alternation import alternate, silent_pieces
+from schedlab.estimation.exact.alternation import (
+    alternate,
+    estimator_only,
+    lloyd_start,
+    silent_pieces,
+)
 from schedlab.estimation.exact.fredholm import (
     best_threshold,
     threshold_performance,
@@ -165,6 +170,27 @@ def test_starts_of_a_batch_do_not_touch_each_other():
     for row in range(3):
         alone = alternate(cells, first[[row]], prices[[row]], 0.95)
         assert alone.outcome.cost[0] == pytest.approx(together.outcome.cost[row], abs=1e-5)
+
+
+def test_where_alternation_ends_the_receiver_cannot_gain_either():
+    cells = Grid(cells=137, ages=8).of(system("S2").plant)
+    prices = np.array([1.0])
+    end = alternate(cells, np.full((1, 8), -1.0), prices, 0.95)
+    biases, outcome = estimator_only(cells, end.biases, end.sender, prices, 0.95)
+    assert end.outcome.cost[0] - outcome.cost[0] < 1e-6
+    assert biases == pytest.approx(end.biases, abs=2e-3)
+
+
+def test_of_many_candidates_a_start_takes_the_one_that_wastes_least():
+    cells = Grid(cells=137, ages=8).of(system("S2").plant)
+
+    def waste(tries, seed):
+        bias = lloyd_start(cells, 1.0, 8, np.random.default_rng(seed), tries=tries)[0]
+        return np.minimum((cells.centres - bias) ** 2, 1.0) @ cells.first
+
+    alone = [waste(1, seed) for seed in range(8)]
+    assert max(alone) > 2 * min(alone)  # some candidates lead nowhere
+    assert waste(200, 0) <= min(alone) + 1e-9
 
 
 def test_pairs_survive_their_tables(tmp_path, solutions):
