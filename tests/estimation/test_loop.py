@@ -66,6 +66,8 @@ def seen(state, *, estimate=0.0, predicted=0.0, last=0.0, age=1):
         (SilentIntervals([-2.0], [0.5]), seen(0.5), False),  # an end is silent
         (SilentIntervals([-2.0], [0.5]), seen(-2.0), False),
         (Age(1), seen(0.0), True),
+        (EventTriggered(0.5), seen(0.6), True),
+        (EventTriggered(3.0), seen(2.9), False),
     ],
 )
 def test_rules_decide_as_stated(scheduler, obs, sends):
