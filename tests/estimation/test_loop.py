@@ -235,6 +235,18 @@ def test_the_environment_pays_what_the_loop_pays():
         env.step(2)
 
 
+def test_rules_without_options_are_the_plain_ones():
+    assert [Age().limit, Periodic().limit] == [2, 2]
+    assert [Random().rate, StochasticTrigger().strength] == [0.5, 1.0]
+    plain, stated = ExactValue(), ExactValue("S1", 1.0, 0.95)
+    assert np.array_equal(plain.low, stated.low, equal_nan=True)
+
+
+def test_silent_intervals_need_as_many_ends_on_both_sides():
+    with pytest.raises(ValueError, match="one entry per age each"):
+        SilentIntervals([-1.0, -2.0], [1.0])
+
+
 def test_a_value_on_the_plane_is_read_where_the_error_lies():
     advantage = np.array([[-1.0, -1.0, 1.0], [-1.0, -1.0, -1.0], [3.0, -1.0, -1.0]])
     rule = PlanarValue(2.0, advantage)  # nodes at -2, 0 and 2 of both errors
