@@ -116,9 +116,10 @@ def test_a_plant_without_memory_has_closed_forms():
     assert closed.memoryless_exponential_cost(1.0, 0.0) == pytest.approx(0.4587, abs=1e-4)
     assert closed.memoryless_exponential_cost(1.0) == pytest.approx(0.3524, abs=1e-4)
     assert closed.memoryless_exponential_bias(1.0) == pytest.approx(-0.4064, abs=1e-4)
-    assert best_threshold(1.0, Mixture().pdf, 0.0, 0.95).cost == pytest.approx(
-        closed.memoryless_normal_cost(1.0), abs=1e-6
-    )
+    for price in (0.5, 1.0, 3.0):
+        assert best_threshold(price, Mixture().pdf, 0.0, 0.95).cost == pytest.approx(
+            closed.memoryless_normal_cost(price), abs=1e-6
+        )
     found = solve(system("S8"), np.random.default_rng(0), starts=2).pairs
     assert found["joint"].cost == pytest.approx(0.3524, rel=0.003)
     assert found["zero-bias"].cost == pytest.approx(0.4587, rel=0.003)

@@ -27,6 +27,7 @@ from schedlab.estimation.schedulers import (
     MyopicValue,
     Never,
     Periodic,
+    PlanarValue,
     Random,
     SendOnDelta,
     SilentIntervals,
@@ -62,6 +63,11 @@ def seen(state, *, estimate=0.0, predicted=0.0, last=0.0, age=1):
         (SilentIntervals([-2.0, -3.0], [0.0, -1.0]), seen(-0.5, age=7), True),
         (SilentIntervals([[-2.0, 1.0]], [[-1.0, np.nan]]), seen(-1.5), False),
         (SilentIntervals([[np.nan]], [[np.nan]]), seen(0.0), True),
+        (SilentIntervals([-2.0], [0.5]), seen(0.5), False),  # an end is silent
+        (SilentIntervals([-2.0], [0.5]), seen(-2.0), False),
+        (Age(1), seen(0.0), True),
+        (EventTriggered(0.5), seen(0.6), True),
+        (EventTriggered(3.0), seen(2.9), False),
     ],
 )
 def test_rules_decide_as_stated(scheduler, obs, sends):
@@ -229,6 +235,28 @@ def test_the_environment_pays_what_the_loop_pays():
         env.step(2)
 
 
+def test_rules_without_options_are_the_plain_ones():
+    assert [Age().limit, Periodic().limit] == [2, 2]
+    assert [Random().rate, StochasticTrigger().strength] == [0.5, 1.0]
+    plain, stated = ExactValue(), ExactValue("S1", 1.0, 0.95)
+    assert np.array_equal(plain.low, stated.low, equal_nan=True)
+
+
+def test_silent_intervals_need_as_many_ends_on_both_sides():
+    with pytest.raises(ValueError, match="one entry per age each"):
+        SilentIntervals([-1.0, -2.0], [1.0])
+
+
+def test_a_value_on_the_plane_is_read_where_the_error_lies():
+    advantage = np.array([[-1.0, -1.0, 1.0], [-1.0, -1.0, -1.0], [3.0, -1.0, -1.0]])
+    rule = PlanarValue(2.0, advantage)  # nodes at -2, 0 and 2 of both errors
+    off = np.array([[2, -2], [-2, 2], [0, 0], [2, 2], [1.1, -1.1], [0.9, -0.9], [9, -9]], float)
+    zero = np.zeros_like(off)
+    sends = rule.act(observe(off, zero, zero, zero, np.ones(len(off))))
+    # Linear in between: at (1.1, -1.1) the value is 0.21, at (0.9, -0.9) it is -0.19.
+    assert sends.tolist() == [True, True, False, False, True, False, True]
+
+
 def test_observations_of_a_wrong_width_are_refused():
     assert observe(*np.zeros((4, 2, 3)), np.ones(2)).shape == (2, 13)
     with pytest.raises(ValueError, match=r"4 d \+ 1"):
@@ -243,6 +271,7 @@ def test_observations_of_a_wrong_width_are_refused():
         lambda: EventTriggered(0.0),
         lambda: MyopicValue(-1.0),
         lambda: SilentIntervals([0.0], []),
+        lambda: PlanarValue(1.0, np.zeros((2, 3))),
         lambda: Kalman(system("lorenz").plant),
         lambda: ParticleFilter(S1.plant, None, None, particles=1),
         lambda: Biased(S1.plant, []),
