@@ -27,6 +27,9 @@ bench: $(READY)  ## measure speed against peers, as ratios
 clean-notebooks: $(READY)  ## strip outputs from the notebooks, so that DVC sees them unchanged
 	@$(BIN)/nbstripout --extra-keys "metadata.language_info" $$(git ls-files '*.ipynb')
 
+docs: $(READY)  ## write the tables in docs/ and the drawing in README anew
+	@$(BIN)/python -m schedlab.lab.handbook
+
 env: $(READY)  ## create .venv with pinned packages, and build data/
 
 $(READY): pyproject.toml constraints.txt
@@ -37,4 +40,4 @@ $(READY): pyproject.toml constraints.txt
 	@$(BIN)/python -m schedlab.data build
 	@touch $(READY)
 
-.PHONY: help reproduce test smoke lab bench clean-notebooks env
+.PHONY: help reproduce test smoke lab bench clean-notebooks docs env
