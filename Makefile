@@ -39,6 +39,9 @@ clean-notebooks: $(READY)  ## strip outputs from the notebooks, so that DVC sees
 audit: $(READY)  ## look the pins up in ADVISORIES, a folder of OSV files
 	@$(BIN)/python -m schedlab.lab.audit $(or $(ADVISORIES),$(error name a folder: make audit ADVISORIES=...))
 
+docs: $(READY)  ## write the tables in docs/ and the drawing in README anew
+	@$(BIN)/python -m schedlab.lab.handbook
+
 env: $(READY)  ## create .venv with pinned packages, and build data/
 
 $(READY): pyproject.toml constraints.txt
@@ -49,4 +52,4 @@ $(READY): pyproject.toml constraints.txt
 	@$(BIN)/python -m schedlab.data build
 	@touch $(READY)
 
-.PHONY: help reproduce test smoke lab bench changes mutants clean-notebooks audit env
+.PHONY: help reproduce test smoke lab bench changes mutants clean-notebooks docs audit env

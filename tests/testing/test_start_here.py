@@ -12,10 +12,8 @@ from schedlab.lab.paths import find_root
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
-    root = scratch.copy_checkout(find_root(), tmp_path / "a copy")
-    for name, value in (scratch.environment(root) | {"SCHEDLAB_JOBS": "1"}).items():
-        monkeypatch.setenv(name, value)
-    return root
+    monkeypatch.setenv("SCHEDLAB_JOBS", "1")
+    return scratch.copy_checkout(find_root(), tmp_path / "a copy")
 
 
 def run(root, cells=None):

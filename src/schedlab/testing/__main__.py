@@ -15,6 +15,7 @@ CHECKS = {
     "estimation": ("estimation", "check_policy", "estimation.schedulers:SCHEDULERS"),
     "estimation.estimator": ("estimation", "check_estimator", ""),
     "estimation.plant": ("estimation", "check_plant", ""),
+    "metalearning": ("metalearning", "check_sampler", "metalearning.schedulers:SCHEDULERS"),
     "microcontrollers": (
         "microcontrollers",
         "check_scheduler",
