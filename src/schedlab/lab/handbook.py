@@ -53,8 +53,8 @@ def data(root: Path) -> str:
     ]
     return (
         "# Data and their licences\n\n"
-        "First what `data/` holds, then the catalogue, from which a stage takes what `params.yaml`\n"
-        "names; `python -m schedlab.data list` says more of each.\n\n"
+        "First what `data/` holds, then the catalogue, from which a stage takes what\n"
+        "`params.yaml` names; `python -m schedlab.data list` says more of each.\n\n"
         + _table(("set", "origin", "licence"), rows)
     )
 
