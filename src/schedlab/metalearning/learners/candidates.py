@@ -110,7 +110,7 @@ def tensors(network: Network, similarity: Similarity) -> int:
     return sum(2 for layer in layers if hasattr(layer, "fan_in"))
 
 
-def stacked(network: Network, generators: list[torch.Generator]) -> Params:
+def draw_stacked(network: Network, generators: list[torch.Generator]) -> Params:
     """Draw the parameters of several seeds, each from its own generator."""
     drawn = [network.initial(generator) for generator in generators]
     return {name: torch.stack([member[name] for member in drawn]) for name in drawn[0]}
