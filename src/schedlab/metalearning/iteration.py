@@ -68,6 +68,7 @@ class MetaTraining:
         self.warm_up = self.bilevel.warm_up if self.bilevel else 0
         self.total = self.warm_up + settings.steps
         self._cached: tuple[Tasks, Pool] | None = None
+        self._reference: Tensor | None = None
 
     def advance(self) -> None:
         """Do one iteration, of the warm-up first."""
@@ -163,7 +164,9 @@ class MetaTraining:
         rewards, evaluations = score(moved(choice.index, choice.coefficients)), 1
         found: dict[str, Tensor] = {"reward": rewards}
         if self.bilevel.baseline == "paired":
-            found["reference"], evaluations = score(self.params), 2
+            if not self._standing():
+                self._reference, evaluations = score(self.params), 2
+            found["reference"] = self._reference
         if "task_rewards" in self.needs:
             ones = torch.ones(len(self.seeds), 1)
             alone = [score(moved(index, ones)) for index in choice.index.split(1, 1)]
@@ -173,6 +176,11 @@ class MetaTraining:
             own = {k: v[seed] if v.ndim > 1 else float(v[seed]) for k, v in found.items()}
             scheduler.update(choice.feedback(seed, state, **own))
         return choice, rewards, evaluations * validation.noisy.shape[1]
+
+    def _standing(self) -> bool:
+        """Tell whether neither meta-models nor validation tasks changed since the last reference."""
+        same = self.bilevel.validation_tasks is None and self.done < self.warm_up
+        return same and self._reference is not None
 
     def _tell(
         self,
@@ -242,9 +250,16 @@ def similarity_of(scheduler: Scheduler) -> Similarity | None:
     return Similarity(scheduler.bilevel.similarity, scheduler.bilevel.scope)
 
 
-def draw(worlds: Sequence[World], size: int, streams: Sequence[torch.Generator]) -> Tasks:
+def draw(
+    worlds: Sequence[World],
+    size: int,
+    streams: Sequence[torch.Generator],
+    *,
+    clean: bool = False,
+) -> Tasks:
     """Draw candidates of every seed from its world."""
-    return stack([w.pool(size, g) for w, g in zip(worlds, streams, strict=True)])
+    pairs = zip(worlds, streams, strict=True)
+    return stack([w.clean(size, g) if clean else w.pool(size, g) for w, g in pairs])
 
 
 def adam(params: Params, lr: float) -> torch.optim.Adam:

@@ -16,7 +16,10 @@ class Settings:
     meta_lr
         Adam's learning rate.
     pretrain
-        Meta-updates on clean, uniformly drawn batches before everything else.
+        Meta-updates on uniformly drawn batches before everything else, the same for all
+        schedulers.
+    pretrain_clean
+        Whether those batches are free of noise, as in the published runs.
     evaluate_every
         Steps between two evaluations on the test tasks; 0 evaluates at start and end alone.
     test_steps
@@ -32,6 +35,7 @@ class Settings:
     steps: int
     meta_lr: float = 1e-3
     pretrain: int = 0
+    pretrain_clean: bool = True
     evaluate_every: int = 0
     test_steps: int | None = None
     test_chunk: int = 64

@@ -10,9 +10,8 @@ import pandas as pd
 import torch
 from tqdm.auto import tqdm
 
-from schedlab.metalearning.batches import stack
 from schedlab.metalearning.checkpoints import load, save
-from schedlab.metalearning.iteration import MetaTraining, adam, apply_gradient
+from schedlab.metalearning.iteration import MetaTraining, adam, apply_gradient, draw
 from schedlab.metalearning.learners.candidates import Learner, draw_stacked
 from schedlab.metalearning.learners.records import Params
 from schedlab.metalearning.schedulers.interface import Scheduler
@@ -44,7 +43,7 @@ class Run:
 def pretrained(
     learner: Learner, worlds: Sequence[World], settings: Settings, seeds: Sequence[int]
 ) -> Params:
-    """Return initial parameters of every seed, after pre-training on clean tasks if so set.
+    """Return initial parameters of every seed, after pre-training if so set.
 
     Parameters
     ----------
@@ -57,8 +56,8 @@ def pretrained(
     index = torch.arange(settings.batch).repeat(len(seeds), 1)
     equal = torch.full(index.shape, 1 / settings.batch)
     for _ in tqdm(range(settings.pretrain), desc="pre-training", leave=False):
-        drawn = [w.clean(settings.batch, g) for w, g in zip(worlds, streams, strict=True)]
-        gradient = learner.candidates(params, stack(drawn)).gradient(index, equal)
+        tasks = draw(worlds, settings.batch, streams, clean=settings.pretrain_clean)
+        gradient = learner.candidates(params, tasks).gradient(index, equal)
         apply_gradient(optimizer, params, gradient)
     return params
 
