@@ -28,6 +28,7 @@ def check_world(world: dict[str, Any]) -> dict[str, Any]:
 
 Schedulers = Annotated[list[SchedulerEntry], AfterValidator(check_schedulers)]
 World = Annotated[dict[str, Any], AfterValidator(check_world)]
+Shares = Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=2)]
 
 
 class LearnerParameters(Parameters):
@@ -107,5 +108,65 @@ class Comparison(Parameters):
         return self
 
 
-MODELS: dict[str, type[Comparison]] = {"noise": Comparison}
+class WeighingParameters(Comparison):
+    """The stage that shows how tasks are weighed.
+
+    Attributes
+    ----------
+    shares
+        Shares of noisy tasks, one training each.
+    """
+
+    shares: Shares
+
+
+class RegressionParameters(Parameters):
+    """The stage of corrupted regression.
+
+    Attributes
+    ----------
+    worlds
+        Which of the cases are run.
+    cases
+        Comparisons by name; ``fsmol`` needs a download.
+    """
+
+    worlds: Annotated[list[Literal["sinusoids", "fsmol"]], Field(min_length=1)]
+    cases: dict[Literal["sinusoids", "fsmol"], Comparison]
+
+    @check_model(mode="after")
+    def _cases_are_there(self) -> Self:
+        if missing := [name for name in self.worlds if name not in self.cases]:
+            raise ValueError(f"worlds: {missing[0]!r} is none of the cases")
+        return self
+
+
+class SweepParameters(Parameters):
+    """The stage that varies the share of noisy tasks, and the classes of training.
+
+    Attributes
+    ----------
+    shares
+        Shares of noisy tasks.
+    noise
+        Comparison that is run at each share.
+    budgets
+        Numbers of training classes.
+    limited
+        Comparison that is run with each.
+    """
+
+    shares: Shares
+    noise: Comparison
+    budgets: Annotated[list[PositiveInt], Field(min_length=2)]
+    limited: Comparison
+
+
+MODELS: dict[str, type[Parameters]] = {
+    "weighing": WeighingParameters,
+    "characters": Comparison,
+    "regression": RegressionParameters,
+    "rivals": Comparison,
+    "sweep": SweepParameters,
+}
 """Parameter model of each stage."""

@@ -30,7 +30,9 @@ UNIFORM: Entry = {"use": "uniform", "label": MATCHED, "options": {}}
 GIVEN = 2  # tensors and seed, which every scheduler is made from
 
 
-def compare(parameters: Comparison, worlds: Sequence[Entry] | None = None) -> dict[str, pd.DataFrame]:
+def compare(
+    parameters: Comparison, worlds: Sequence[Entry] | None = None
+) -> dict[str, pd.DataFrame]:
     """Meta-train under every scheduler in every world, all seeds.
 
     Parameters
@@ -132,9 +134,7 @@ def run_arm(
         if wanted is not None and wanted.scope != scope.scope:
             scheduler = choice.make(tensors(learner.network, wanted), member)
         schedulers.append(scheduler)
-    return train(
-        learner, worlds, schedulers, settings, members, params=start, label=choice.label
-    )
+    return train(learner, worlds, schedulers, settings, members, params=start, label=choice.label)
 
 
 def steps_worth(cost: pd.DataFrame, settings: Settings) -> int:
@@ -142,9 +142,7 @@ def steps_worth(cost: pd.DataFrame, settings: Settings) -> int:
     return round(cost["passes"].max() / (3 * settings.batch))
 
 
-def labelled(
-    run: Run, scheduler: str, world: str, names: Sequence[str] = TABLES
-) -> pd.DataFrame:
+def labelled(run: Run, scheduler: str, world: str, names: Sequence[str] = TABLES) -> pd.DataFrame:
     """Return a run's tables on top of each other."""
     tables = [getattr(run, name).assign(table=name) for name in names]
     return pd.concat(tables, ignore_index=True).assign(scheduler=scheduler, world=world)

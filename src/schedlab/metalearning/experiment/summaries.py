@@ -166,3 +166,19 @@ def moments(steps: pd.DataFrame, scheduler: str, seed: int, pools: int = 6) -> p
         found.append(part[part["step"] < pools].assign(moment=f"{words} begins"))
         found.append(part[part["step"] > last - pools].assign(moment=f"{words} ends"))
     return pd.concat(found, ignore_index=True)
+
+
+def last_pools(steps: pd.DataFrame, scheduler: str, pools: int = WINDOW) -> pd.DataFrame:
+    """Return the candidates of the last pools that a scheduler weighed, all seeds."""
+    run = steps[(steps["scheduler"] == scheduler) & (steps["phase"] == "training")]
+    return run[run["step"] > run["step"].max() - pools].reset_index(drop=True)
+
+
+def with_passes(curves: pd.DataFrame, cost: pd.DataFrame) -> pd.DataFrame:
+    """Return score curves with a column ``passes``: what was spent up to that evaluation."""
+    training = cost[cost["phase"] == "training"]
+    warm_up = cost[cost["phase"] == "warm_up"].groupby(KEYS)["passes"].max()
+    done = training.assign(step=training["step"] + 1)[[*KEYS, "step", "passes"]]
+    table = curves.merge(done, on=[*KEYS, "step"], how="left")
+    start = warm_up.reindex(pd.MultiIndex.from_frame(table[KEYS])).fillna(0.0).to_numpy()
+    return table.assign(passes=table["passes"].fillna(pd.Series(start)))
