@@ -67,7 +67,8 @@ def parts(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     for name in TABLES:
         rows = table[table["table"] == name].drop(columns="table")
         columns = [c for c in COLUMNS[name] if c in rows]
-        found[name] = rows[columns].reset_index(drop=True).astype(TYPES, errors="ignore")
+        types = {c: TYPES[c] for c in columns if c in TYPES}
+        found[name] = rows[columns].reset_index(drop=True).astype(types)
     return found
 
 
