@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from schedlab.metalearning.batches import Tasks
-from schedlab.metalearning.factors import Similarity, head_gradients
+from schedlab.metalearning.learners.factors import Similarity, head_gradients
 from tests.metalearning import plain
 from tests.metalearning.conftest import SETTINGS, small
 
@@ -34,9 +34,7 @@ def test_losses_and_meta_gradients_equal_a_loop_over_tasks(name, learner, first_
         losses = plain.query_losses(made, own, its, adapting(learner, params))
         assert torch.allclose(found.losses[seed], losses, atol=1e-5)
         total = (losses[index[seed]] * coefficients[seed]).sum()
-        for key, expected in zip(
-            own, torch.autograd.grad(total, list(own.values())), strict=True
-        ):
+        for key, expected in zip(own, torch.autograd.grad(total, list(own.values())), strict=True):
             assert torch.allclose(gradient[key][seed], expected, atol=1e-5), key
 
 

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from schedlab.metalearning.batches import Tasks, stack
-from schedlab.metalearning.factors import Similarity
 from schedlab.metalearning.learners.candidates import Candidates, Learner, confusion
+from schedlab.metalearning.learners.factors import Similarity
 from schedlab.metalearning.learners.records import Params
 from schedlab.metalearning.pools import FACTORS, Choice, Pool, choose, pool_of
 from schedlab.metalearning.recording import Log
@@ -130,9 +130,7 @@ class MetaTraining:
     def _look(self, tasks: Tasks) -> tuple[Candidates, int]:
         """Return what the learner finds out about tasks, and what that cost."""
         wanted = similarity_of(self.schedulers[0])
-        found = self.learner.candidates(
-            self.params, tasks, wanted, self.schedulers[0].query_loss
-        )
+        found = self.learner.candidates(self.params, tasks, wanted, self.schedulers[0].query_loss)
         backward = 2 if wanted and wanted.scope == "all" else 1
         return found, tasks.noisy.shape[1] * (1 + 2 * backward)
 

@@ -9,13 +9,21 @@ import torch
 from torch import Tensor
 
 from schedlab.metalearning.batches import Tasks
-from schedlab.metalearning.factors import head_gradients
 from schedlab.metalearning.learners.candidates import Candidates
+from schedlab.metalearning.learners.factors import head_gradients
 from schedlab.metalearning.learners.records import Params
 from schedlab.metalearning.schedulers.interface import Feedback, Scheduler, Selection, State
 
 FACTORS = frozenset(  # what only a pass over the whole pool can tell
-    "losses cosines norms features support_features support_gradients query_gradients".split()
+    [
+        "losses",
+        "cosines",
+        "norms",
+        "features",
+        "support_features",
+        "support_gradients",
+        "query_gradients",
+    ]
 )
 
 
@@ -141,4 +149,3 @@ def _check(weights: Tensor, size: int, scheduler: Scheduler) -> None:
             f"{type(scheduler).__name__}.weights must give {size} probabilities that sum to 1, "
             f"gave {weights}"
         )
-

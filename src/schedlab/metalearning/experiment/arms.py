@@ -10,10 +10,10 @@ import pandas as pd
 
 from schedlab.lab.resolve import resolve
 from schedlab.lab.sweep import sweep
-from schedlab.metalearning.factors import Similarity
 from schedlab.metalearning.iteration import similarity_of
 from schedlab.metalearning.learners import make
 from schedlab.metalearning.learners.candidates import Learner, tensors
+from schedlab.metalearning.learners.factors import Similarity
 from schedlab.metalearning.learners.records import Params
 from schedlab.metalearning.parameters import Comparison
 from schedlab.metalearning.schedulers import SCHEDULERS

@@ -12,8 +12,14 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from schedlab.metalearning.batches import Tasks
-from schedlab.metalearning.factors import Before, Products, Similarity, head_products, whole_products
 from schedlab.metalearning.learners.candidates import Candidates, QueryLoss, measured
+from schedlab.metalearning.learners.factors import (
+    Before,
+    Products,
+    Similarity,
+    head_products,
+    whole_products,
+)
 from schedlab.metalearning.learners.networks import Network
 from schedlab.metalearning.learners.objectives import Objective
 from schedlab.metalearning.learners.records import Call, Params, deltas_of, pooled, recorded

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from schedlab.metalearning.batches import Tasks
-from schedlab.metalearning.factors import Before, Products, Similarity, norms, similarities
+from schedlab.metalearning.learners.factors import Before, Products, Similarity, norms, similarities
 from schedlab.metalearning.learners.networks import Network
 from schedlab.metalearning.learners.objectives import Objective
 from schedlab.metalearning.learners.records import Params

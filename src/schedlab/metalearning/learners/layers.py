@@ -126,7 +126,10 @@ class Normalisation(nn.Module):
 
     def per_task(self, given: Tensor, delta: Tensor) -> Gradients:
         """Return every task's gradient, shape ``(seeds, n, channels)``."""
-        return {"weight": (self._normal(given) * delta).sum(self.over), "bias": delta.sum(self.over)}
+        return {
+            "weight": (self._normal(given) * delta).sum(self.over),
+            "bias": delta.sum(self.over),
+        }
 
     def pooled(self, given: Tensor, delta: Tensor) -> Gradients:
         """Return the gradient summed over tasks, shape ``(seeds, channels)``."""
