@@ -51,8 +51,11 @@ def draw_dots(axes: Axes, tasks: pd.DataFrame) -> None:
             linewidth=0.3,
             alpha=0.75,
             label=kind,
+            rasterized=True,
         )
-        axes.scatter(shown["loss"], shown["similarity"], s=2, color=INK, linewidth=0)
+        axes.scatter(
+            shown["loss"], shown["similarity"], s=2, color=INK, linewidth=0, rasterized=True
+        )
     axes.grid(visible=True, axis="both")
 
 
@@ -73,7 +76,7 @@ def noisy_weight(dynamics: pd.DataFrame, label: str) -> Figure:
     axes.axhline(1.0, color=GREY, linewidth=1.0)
     axes.axvline(0.0, color=GREY, linewidth=1.0, linestyle=(0, (2, 2)))
     axes.set(xlabel="meta-updates; warm-up before 0", ylabel="weight of noisy over clean tasks")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.6)
     legend(figure)
     return figure
 
