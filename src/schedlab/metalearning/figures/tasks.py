@@ -43,21 +43,22 @@ def episodes(tasks: Tasks, ways: int) -> Figure:
     ways
         Number of labels.
     """
+    shown = [int(torch.nonzero(tasks.noisy == noisy)[0]) for noisy in (False, True)]
+    widest = max(int(torch.bincount(tasks.y_support[task]).max()) for task in shown)
     figure, panels = canvas(1, 2, height=2.7)
-    for axes, noisy in zip(panels, (False, True), strict=True):
-        task = int(torch.nonzero(tasks.noisy == noisy)[0])
-        _support(axes, tasks.x_support[task, :, 0], tasks.y_support[task], ways)
-        axes.set_title("a noisy task" if noisy else "a clean task", fontsize=10)
+    for axes, task, title in zip(panels, shown, ("a clean task", "a noisy task"), strict=True):
+        images, labels = tasks.x_support[task, :, 0], tasks.y_support[task]
+        rows = [images[labels == label] for label in range(ways)]
+        _support(axes, rows, widest)
+        axes.set_title(title, fontsize=10)
     return figure
 
 
-def _support(axes: Axes, images: Tensor, labels: Tensor, ways: int) -> None:
-    rows = [images[labels == label] for label in range(ways)]
-    width = max(map(len, rows))
-    full = [torch.cat([row, torch.zeros(width - len(row), *images.shape[1:])]) for row in rows]
+def _support(axes: Axes, rows: list[Tensor], width: int) -> None:
+    full = [torch.cat([r, torch.zeros(width - len(r), *r.shape[1:])]) for r in rows]
     axes.imshow(1 - sheet(torch.stack(full)), cmap="gray", vmin=0, vmax=1)
-    side = images.shape[-1]
-    axes.set_yticks([side * (row + 0.5) for row in range(ways)], range(1, ways + 1))
+    side = rows[0].shape[-1]
+    axes.set_yticks([side * (row + 0.5) for row in range(len(rows))], range(1, len(rows) + 1))
     axes.set_xticks([])
     axes.set_ylabel("label")
     axes.grid(visible=False)
