@@ -50,9 +50,9 @@ def draw_dots(axes: Axes, tasks: pd.DataFrame) -> None:
             edgecolor=INK,
             linewidth=0.3,
             alpha=0.75,
-            label=kind,
             rasterized=True,
         )
+        axes.scatter([], [], s=DOT, color=KINDS[kind].colour, label=kind)
         axes.scatter(
             shown["loss"], shown["similarity"], s=2, color=INK, linewidth=0, rasterized=True
         )
