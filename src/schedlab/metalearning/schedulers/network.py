@@ -17,8 +17,8 @@ class SchedulerNetwork(nn.Module):
     """A logit for every candidate task, from a few factors of each and the share of training done.
 
     Progress is embedded; each factor passes through a bidirectional LSTM over a sequence of length
-    one, as in the authors' code, where it amounts to a gated layer; the concatenation x and a
-    mapping h of its context go through two layers, z = fc2(tanh(fc1([x, h(x_C)]))).
+    one, as in the authors' code, which makes it a gated layer; the concatenation x and a mapping h
+    of its context go through two layers, z = fc2(tanh(fc1([x, h(x_C)]))).
 
     Parameters
     ----------
@@ -74,6 +74,28 @@ class SchedulerNetwork(nn.Module):
         return self.fc2(z).squeeze(1)
 
     def _concatenation(self, factors: Mapping[str, Tensor], progress: float) -> Tensor:
-        outputs = [lstm(factors[name][None])[0][0] for name, lstm in self.lstms.items()]
+        outputs = [gated(lstm, factors[name]) for name, lstm in self.lstms.items()]
         stage = self.progress.weight[min(int(progress * STAGES), STAGES - 1)]
         return torch.cat([stage.expand(len(outputs[0]), -1), *outputs], 1)
+
+
+def gated(lstm: nn.LSTM, inputs: Tensor) -> Tensor:
+    """Return what a bidirectional LSTM makes of sequences of one step, ``(n, 2 HIDDEN)``.
+
+    From a zero state h = σ(o) tanh(σ(i) tanh(g)) with gates W x + b: the recurrent and forget
+    weights meet zeros. The module's own call takes ten times as long on so few numbers.
+
+    Parameters
+    ----------
+    lstm
+        One layer.
+    inputs
+        Shape ``(n, width)``.
+    """
+    weight = torch.cat([lstm.weight_ih_l0, lstm.weight_ih_l0_reverse])
+    bias = torch.cat(
+        [lstm.bias_ih_l0 + lstm.bias_hh_l0, lstm.bias_ih_l0_reverse + lstm.bias_hh_l0_reverse]
+    )
+    gates = nn.functional.linear(inputs, weight, bias).view(len(inputs), 2, 4 * HIDDEN)
+    enter, _, cell, leave = gates.chunk(4, -1)
+    return (leave.sigmoid() * (enter.sigmoid() * cell.tanh()).tanh()).flatten(1)
