@@ -95,8 +95,11 @@ class Convolution(nn.Module):
 
 
 def _convolve(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    images = x.flatten(0, -4)
-    return F.conv2d(images, weight, bias, padding=1).unflatten(0, x.shape[:-3])
+    if x.ndim == 4:
+        return F.conv2d(x, weight, bias, padding=1)
+    images, last = x.flatten(0, -4), torch.channels_last  # in which pooling is many times faster
+    found = F.conv2d(images.contiguous(memory_format=last), weight, bias, padding=1)
+    return found.contiguous(memory_format=last).unflatten(0, x.shape[:-3])
 
 
 class Normalisation(nn.Module):
@@ -118,29 +121,43 @@ class Normalisation(nn.Module):
         self.weight = nn.Parameter(torch.ones(channels))
         self.bias = nn.Parameter(torch.zeros(channels))
         self.over = (-4, -2, -1) if images else (-2,)
-        self.behind = 2 if images else 0
 
     def forward(self, x: Tensor) -> Tensor:
         """Return inputs of any set with mean 0 and variance 1, then scaled and shifted."""
-        return self._normal(x) * self._aligned(self.weight, x) + self._aligned(self.bias, x)
+        return _normalised(x, self.weight, self.bias, -3 if len(self.over) > 1 else -1)
 
     def per_task(self, given: Tensor, delta: Tensor) -> Gradients:
         """Return every task's gradient, shape ``(seeds, n, channels)``."""
-        return {
-            "weight": (self._normal(given) * delta).sum(self.over),
-            "bias": delta.sum(self.over),
-        }
+        one = given.new_ones(self.weight.shape)
+        normal = _normalised(given, one, 0 * one, -3 if len(self.over) > 1 else -1)
+        return {"weight": (normal * delta).sum(self.over), "bias": delta.sum(self.over)}
 
     def pooled(self, given: Tensor, delta: Tensor) -> Gradients:
         """Return the gradient summed over tasks, shape ``(seeds, channels)``."""
         return {name: g.sum(1) for name, g in self.per_task(given, delta).items()}
 
-    def _normal(self, x: Tensor) -> Tensor:
-        variance, mean = torch.var_mean(x, self.over, correction=0, keepdim=True)
-        return (x - mean) * (variance + EPSILON).rsqrt()
 
-    def _aligned(self, parameter: Tensor, x: Tensor) -> Tensor:
-        """Put channels and seeds where the inputs have them."""
-        *seeds, channels = parameter.shape
-        between = x.ndim - len(seeds) - 1 - self.behind
-        return parameter.reshape(*seeds, *(1,) * between, channels, *(1,) * self.behind)
+def _normalised(x: Tensor, weight: Tensor, bias: Tensor, channel: int) -> Tensor:
+    """Normalise every set by itself; ``channel`` is the axis that keeps its own statistics."""
+    if x.ndim == 1 - channel:  # one set, as ``vmap`` sees it
+        return _batch_norm(x, weight, bias)
+    if channel == -1:
+        return _normalised_rows(x, weight, bias)
+    sets, seeds = x.flatten(0, -5), x.shape[0]
+    each = len(sets) // seeds if weight.ndim == 2 else len(sets)
+    own = [p.reshape(-1, p.shape[-1]).repeat_interleave(each, 0) for p in (weight, bias)]
+    parts = [_batch_norm(*part) for part in zip(sets, *own, strict=True)]
+    return torch.cat(parts).unflatten(0, x.shape[:-3])
+
+
+def _normalised_rows(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Take the features of all sets for features of one: a set's rows come first."""
+    *stacks, rows, features = x.shape
+    side_by_side = x.movedim(-2, 0)
+    own = [p.unsqueeze(-2).expand(*stacks, features).reshape(-1) for p in (weight, bias)]
+    found = _batch_norm(side_by_side.reshape(rows, -1), *own)
+    return found.reshape(side_by_side.shape).movedim(0, -2)
+
+
+def _batch_norm(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return F.batch_norm(x, None, None, weight, bias, training=True, eps=EPSILON)
