@@ -59,9 +59,9 @@ def test_similarities_equal_those_of_gradients_task_by_task(name, learner, scope
                 if a.norm() > 1e-5:
                     expected = torch.cosine_similarity(a, b, dim=0)
                     assert torch.allclose(cosine.similarity[seed, i, j], expected, atol=1e-4)
-            support, query = head_gradients(inner.before)
-            expected = torch.cat([q["head.weight"].flatten(), q["head.bias"]])
-            assert torch.allclose(query[seed, i], expected, atol=1e-5)
+            for of_set, flat in zip((s, q), head_gradients(inner.before), strict=True):
+                expected = torch.cat([of_set["head.weight"].flatten(), of_set["head.bias"]])
+                assert torch.allclose(flat[seed, i], expected, atol=1e-5)
 
 
 def is_scale(made, name: str) -> bool:

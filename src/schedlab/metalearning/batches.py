@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
 import torch
@@ -67,7 +67,7 @@ class Tasks:
         """Return the tasks on another device."""
         return self._each(lambda values: values.to(device))
 
-    def _each(self, change) -> Tasks:
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Tasks:
         return Tasks(*(None if v is None else change(v) for v in _values(self)))
 
 

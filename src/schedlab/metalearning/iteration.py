@@ -11,7 +11,7 @@ meta-gradient of every selection from it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -144,7 +144,8 @@ class MetaTraining:
         if self._cached is None:
             streams = [random_stream(seed, "cache") for seed in self.seeds]
             tasks = draw(self.worlds, max(self.bilevel.cached_tasks, size), streams)
-            candidates, passes = self._look(tasks)
+            candidates, cost = self._look(tasks)
+            passes = 0 if self.done else cost  # a resumed run looks again, at no charge
             self._cached = tasks, pool_of(tasks, candidates, self.needs)
         tasks, pool = self._cached
         count = tasks.noisy.shape[1]
@@ -162,9 +163,8 @@ class MetaTraining:
         rewards, evaluations = score(moved(choice.index, choice.coefficients)), 1
         found: dict[str, Tensor] = {"reward": rewards}
         if self.bilevel.baseline == "paired":
-            if not self._standing():
-                self._reference, evaluations = score(self.params), 2
-            found["reference"] = self._reference
+            found["reference"], again = self._referred(score)
+            evaluations += again
         if "task_rewards" in self.needs:
             ones = torch.ones(len(self.seeds), 1)
             alone = [score(moved(index, ones)) for index in choice.index.split(1, 1)]
@@ -175,10 +175,16 @@ class MetaTraining:
             scheduler.update(choice.feedback(seed, state, **own))
         return choice, rewards, evaluations * validation.noisy.shape[1]
 
-    def _standing(self) -> bool:
-        """Tell whether neither meta-models nor validation tasks changed since the last reference."""
-        same = self.bilevel.validation_tasks is None and self.done < self.warm_up
-        return same and self._reference is not None
+    def _referred(self, score: Callable[[Params], Tensor]) -> tuple[Tensor, int]:
+        """Return the reward of the meta-models as they are, and what it took.
+
+        It is that of the step before where neither they nor the validation tasks changed. A
+        resumed run computes it again, at no charge, for equal tables.
+        """
+        same = self.bilevel.validation_tasks is None and 0 < self.done < self.warm_up
+        if not same or self._reference is None:
+            self._reference = score(self.params)
+        return self._reference, 0 if same else 1
 
     def _tell(
         self,

@@ -1,8 +1,8 @@
 """The upper level of the bi-level problem: how good a temporary meta-model is.
 
-"Meta-learning with an Adaptive Task Scheduler" (2021), sections 4.2 and 4.3: the meta-model takes one
-gradient step on the selected tasks, θ̃ = θ − β ∇ mean L, adapts to validation tasks, and its mean
-performance there is the scheduler's reward.
+"Meta-learning with an Adaptive Task Scheduler" (2021), after its figure 1 and public code: the
+meta-model takes one gradient step on the selected tasks, θ̃ = θ − β ∇ mean L, adapts to validation
+tasks, and its mean performance there is the scheduler's reward.
 """
 
 from __future__ import annotations

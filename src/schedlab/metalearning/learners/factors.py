@@ -1,9 +1,9 @@
 """What ATS knows of a candidate task: its query loss, and how alike its two gradients are.
 
-"Meta-learning with an Adaptive Task Scheduler" (2021), section 4: the query loss after adaptation
-and the similarity of support and query gradients before it. The paper writes an inner product of
-whole gradients; its public code takes the cosine tensor by tensor, and for images the norms of
-the query gradients too.
+"Meta-learning with an Adaptive Task Scheduler" (2021): the query loss after adaptation, and the
+similarity of support and query gradients before it. The paper takes an inner product of whole
+gradients; its public code takes the cosine tensor by tensor, and for images the norms of the
+query gradients too.
 """
 
 from __future__ import annotations

@@ -6,6 +6,9 @@ down once, for one network, and mapped over tasks and seeds.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.func import functional_call, grad, vmap
@@ -73,7 +76,9 @@ class MAML:
         """Return losses, factors and gradients of a pool; see :class:`Learner`."""
         outer = query_loss or self.objective.loss
 
-        def of_task(params: Params, x: Tensor, y: Tensor, xq: Tensor, yq: Tensor):
+        def of_task(
+            params: Params, x: Tensor, y: Tensor, xq: Tensor, yq: Tensor
+        ) -> tuple[Tensor, Tensor]:
             outputs = self._call(self._adapted(params, x, y), xq)
             return outer(outputs, yq), outputs
 
@@ -130,7 +135,7 @@ class MAML:
         return before, whole_products(losses, (support, query))
 
 
-def _over_tasks_and_seeds(of_task, *, arguments: int):
+def _over_tasks_and_seeds(of_task: Callable[..., Any], *, arguments: int) -> Callable[..., Any]:
     """Map a function of parameters and a task's tensors over tasks, which share parameters."""
     over_tasks = vmap(of_task, in_dims=(None, *(0,) * arguments))
     return vmap(over_tasks, in_dims=(0,) * (arguments + 1))

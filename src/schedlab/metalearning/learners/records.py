@@ -7,7 +7,7 @@ of its own part of both, and so is the gradient of any selection of tasks, known
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -57,7 +57,7 @@ def recorded(network: Network) -> Iterator[list[Call]]:
             hook.remove()
 
 
-def _note(calls: list[Call], name: str):
+def _note(calls: list[Call], name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
     def hook(layer: nn.Module, given: tuple[Tensor, ...], returned: Tensor) -> None:
         calls.append(Call(name, layer, given[0].detach(), returned))
 
