@@ -1,5 +1,6 @@
 """Verdicts follow from the tables, and stay open where nothing was measured."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -8,6 +9,7 @@ from schedlab.lab.claims import CannotTell
 from schedlab.metalearning import names
 from schedlab.metalearning.claims import noise, rivals, sweep, weighing
 from schedlab.metalearning.claims.estimators import lead, lead_of_best
+from schedlab.metalearning.experiment.theory import meta_training_losses
 
 SEEDS = range(1, 7)
 
@@ -137,6 +139,32 @@ def test_late_weight_is_that_of_the_last_quarter_at_its_share():
     assert len(weighing.weighing_claims([0.0, 0.5, 1.0])) == 1
 
 
+def test_proposition_one_is_measured_on_pools_as_they_were():
+    rng = np.random.default_rng(0)
+    n, pool = 20, 6
+    steps = pd.DataFrame(
+        {
+            "scheduler": names.ATS,
+            "world": "0.5",
+            "seed": 1,
+            "phase": "training",
+            "step": np.repeat(np.arange(n), pool),
+            "candidate": np.tile(np.arange(pool), n),
+            "loss": rng.random(n * pool),
+        }
+    )
+    raw = np.exp(-steps["loss"])
+    steps["weight"] = raw / raw.groupby(steps["step"]).transform("sum")
+    losses = meta_training_losses(steps, names.ATS)
+    late = steps[steps["step"] >= 4]
+    expected = (late["weight"] * late["loss"]).sum() / 16
+    assert losses["scheduled"].tolist() == pytest.approx([expected])
+    assert losses["uniform"].tolist() == pytest.approx([late["loss"].mean()])
+    assert weighing.identity_error({"losses": losses})[0] < 1e-12
+    change = expected / late["loss"].mean() - 1
+    assert weighing.loss_change({"losses": losses}) == pytest.approx([change])
+
+
 def test_a_rival_that_leads_by_less_than_its_scatter_is_undecided():
     scores = finals(**{names.ATS: 0.6, names.BASS: 0.6})
     scores.loc[scores["scheduler"] == names.BASS, "score"] += [0.1, -0.1, 0.05, -0.04, 0.02, -0.02]
@@ -149,6 +177,7 @@ def test_a_rival_that_leads_by_less_than_its_scatter_is_undecided():
 def test_ids_of_all_stages_differ():
     claims = [
         *weighing.weighing_claims([0.2, 0.5, 0.8]),
+        *weighing.proposition_claims(),
         *(c for world in noise.TASKS for c in noise.noise_claims(world)),
         *noise.headline_claims(),
         *rivals.rival_claims(),

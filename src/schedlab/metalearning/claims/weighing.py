@@ -28,6 +28,48 @@ def weighing_claims(shares: Sequence[float]) -> list[Claim]:
     ]
 
 
+def proposition_claims() -> list[Claim]:
+    """Return what Proposition 1 says of pools that were met, as others summarise it."""
+    source = "Proposition 1, as summarised; on sine curves"
+    return [
+        Claim(
+            id="metalearning/proposition-one-identity",
+            sentence="A schedule's meta-training loss is the mean loss plus n times the covariance "
+            "of weight and loss: largest error on the pools met",
+            source=source,
+            estimator=identity_error,
+            unit="of the mean loss",
+            holds_to=1e-5,
+            figure="weight-over-time",
+            reconstruction=True,
+        ),
+        Claim(
+            id="metalearning/proposition-one-lower-loss",
+            sentence="The trained scheduler's meta-training loss is below that of uniform weights",
+            source=source,
+            estimator=loss_change,
+            unit="relative",
+            holds_to=0.0,
+            null=0.0,
+            figure="weight-over-time",
+            scales=("laptop", "paper"),
+            reconstruction=True,
+        ),
+    ]
+
+
+def identity_error(tables: Tables) -> Sequence[float]:
+    """Return the largest error of the identity over all worlds, seed by seed."""
+    return tables["losses"].groupby("seed")["identity_error"].max().tolist()
+
+
+def loss_change(tables: Tables) -> Sequence[float]:
+    """Return the relative change of the loss by scheduling, the mean over worlds."""
+    table = tables["losses"]
+    change = (table["scheduled"] - table["uniform"]) / table["uniform"]
+    return change.groupby(table["seed"]).mean().tolist()
+
+
 def late_weight(share: float) -> Estimator:
     """Return an estimator: weight of noisy over clean tasks in the last quarter of training."""
 
