@@ -39,9 +39,6 @@ def final_scores(finals: pd.DataFrame, unit: str) -> Figure:
     sorted_ = sorted_.assign(scheduler=sorted_["scheduler"].astype(str))
     figure, axes = canvas(height=1.0 + 0.32 * len(means))
     bars(axes, sorted_, category="scheduler", value="score", looks=looks_for(list(means.index)))
-    if (finals["score"] >= 0).all():
-        lowest = finals["score"].min()
-        axes.set_xlim(left=max(0.0, lowest - 0.6 * (finals["score"].max() - lowest)))
     axes.set_xlabel(f"{unit} on test tasks")
     return figure
 

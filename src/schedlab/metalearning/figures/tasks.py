@@ -11,6 +11,7 @@ from schedlab.metalearning.batches import Tasks
 from schedlab.metalearning.tasks.images import ImageSet
 
 PARTS = ("training", "validation", "test")
+INKED = {"cmap": "gray", "vmin": 0, "vmax": 1, "interpolation": "none"}
 
 
 def letters(source: ImageSet, columns: int = 12, rows: int = 6) -> Figure:
@@ -27,7 +28,7 @@ def letters(source: ImageSet, columns: int = 12, rows: int = 6) -> Figure:
     for part, axes in enumerate(panels):
         classes = torch.nonzero(source.split == part).flatten()
         chosen = classes[torch.linspace(0, len(classes) - 1, rows).long()]
-        axes.imshow(1 - sheet(source.images[chosen, :columns, 0]), cmap="gray", vmin=0, vmax=1)
+        axes.imshow(1 - sheet(source.images[chosen, :columns, 0]), **INKED)
         axes.set_title(f"{PARTS[part]}: {len(classes)} classes", fontsize=9.5)
         axes.set_axis_off()
     return figure
@@ -56,7 +57,7 @@ def episodes(tasks: Tasks, ways: int) -> Figure:
 
 def _support(axes: Axes, rows: list[Tensor], width: int) -> None:
     full = [torch.cat([r, torch.zeros(width - len(r), *r.shape[1:])]) for r in rows]
-    axes.imshow(1 - sheet(torch.stack(full)), cmap="gray", vmin=0, vmax=1)
+    axes.imshow(1 - sheet(torch.stack(full)), **INKED)
     side = rows[0].shape[-1]
     axes.set_yticks([side * (row + 0.5) for row in range(len(rows))], range(1, len(rows) + 1))
     axes.set_xticks([])
