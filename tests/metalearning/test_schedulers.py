@@ -291,7 +291,8 @@ def test_the_utility_is_minus_the_log_of_the_mixture():
     distances = torch.cdist(known, known).square()
     variance = 0.8**2 * float(distances.mean())  # all ordered pairs, a task with itself included
     points = state.features.double()
-    law = torch.distributions.MultivariateNormal(torch.zeros(8).double(), variance * torch.eye(8))
+    eye = torch.eye(8, dtype=torch.float64)
+    law = torch.distributions.MultivariateNormal(torch.zeros(8).double(), variance * eye)
     mixture = torch.stack([law.log_prob(points - k) for k in known]).logsumexp(0)
     utility = scheduler.utility(state.features).double()
     expected = -mixture + math.log(4)
@@ -383,7 +384,7 @@ def test_a_rewarded_kind_of_task_is_preferred_in_the_end(name):
         }
         return State(**{**vars(base), **changed}), good
 
-    for _ in range(300):
+    for _ in range(200):
         state, good = drawn()
         weights = scheduler.weights(state)
         taken = scheduler.select(weights, 4, g)
