@@ -42,8 +42,8 @@ def setting(seeds):
     return learner, worlds
 
 
-def schedulers(seeds, **options):
-    return [ATS(6, seed, **{**QUICK, **options}) for seed in seeds]
+def schedulers(seeds, tensors=6, **options):
+    return [ATS(tensors, seed, **{**QUICK, **options}) for seed in seeds]
 
 
 class Scripted(Scheduler):
@@ -165,6 +165,23 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path, monkeypatch):
     train(learner, worlds, [Uniform(6, 1)], sizes, [1], checkpoint=place)
     with pytest.raises(ValueError, match="another run"):
         train(learner, worlds, [Uniform(6, 1)], SIZES, [1], checkpoint=place)
+
+
+def test_maml_learns_sine_curves_in_the_same_loop():
+    worlds = [make_world({**WORLD, "noise": {"share": 0.0}}, 1)]
+    learner = make(
+        "regression",
+        worlds[0].shape,
+        1,
+        learner="maml",
+        network_options={"widths": [16], "normalise": False},
+        inner_lr=0.02,
+        inner_steps=2,
+    )
+    sizes = Settings(pool=6, batch=4, steps=60, meta_lr=0.01)
+    scores = train(learner, worlds, schedulers([1], 4, warm_up=0), sizes, [1]).scores
+    losses = scores.groupby("step")["loss"].mean()
+    assert losses[60] < 0.97 * losses[0]
 
 
 def test_pools_do_not_depend_on_the_scheduler():

@@ -8,14 +8,15 @@ from typing import Any
 
 import pandas as pd
 
-from schedlab.lab.resolve import resolve
+from schedlab.lab.resolve import Choice, resolve
 from schedlab.lab.sweep import sweep
 from schedlab.metalearning.iteration import similarity_of
 from schedlab.metalearning.learners import make
 from schedlab.metalearning.learners.candidates import Learner, tensors
 from schedlab.metalearning.learners.factors import Similarity
+from schedlab.metalearning.learners.networks import Network
 from schedlab.metalearning.learners.records import Params
-from schedlab.metalearning.parameters import Comparison
+from schedlab.metalearning.parameters import GIVEN, Comparison
 from schedlab.metalearning.schedulers import SCHEDULERS
 from schedlab.metalearning.schedulers.interface import Scheduler
 from schedlab.metalearning.settings import Settings
@@ -27,7 +28,6 @@ Entry = dict[str, Any]
 TABLES = ("steps", "scores", "cost")
 MATCHED = "Uniform, equal compute"
 UNIFORM: Entry = {"use": "uniform", "label": MATCHED, "options": {}}
-GIVEN = 2  # tensors and seed, which every scheduler is made from
 
 
 def compare(
@@ -127,15 +127,17 @@ def run_arm(
 ) -> Run:
     """Meta-train a stack of seeds under one scheduler."""
     choice = resolve(entry, SCHEDULERS, given=GIVEN)
-    schedulers: list[Scheduler] = []
-    for member in members:
-        scope = Similarity()
-        scheduler = choice.make(tensors(learner.network, scope), member)
-        wanted = similarity_of(scheduler)
-        if wanted is not None and wanted.scope != scope.scope:
-            scheduler = choice.make(tensors(learner.network, wanted), member)
-        schedulers.append(scheduler)
+    schedulers = [scheduler_of(choice, learner.network, member) for member in members]
     return train(learner, worlds, schedulers, settings, members, params=start, label=choice.label)
+
+
+def scheduler_of(choice: Choice, network: Network, seed: int) -> Scheduler:
+    """Return a seed's scheduler, made for the parameter tensors that it wants compared."""
+    made = choice.make(tensors(network, Similarity()), seed)
+    wanted = similarity_of(made)
+    if wanted is None or wanted.scope == "all":
+        return made
+    return choice.make(tensors(network, wanted), seed)
 
 
 def steps_worth(cost: pd.DataFrame, settings: Settings) -> int:
