@@ -101,4 +101,4 @@ def _gram(features: Tensor) -> Tensor:
 
 def _log_det(matrices: Tensor) -> Tensor:
     """Return log det(I + M) of positive semi-definite matrices."""
-    return torch.linalg.eigvalsh(matrices).clamp_min(0).log1p().sum(-1)
+    return torch.linalg.slogdet(matrices + torch.eye(matrices.shape[-1])).logabsdet
