@@ -120,6 +120,29 @@ def test_bars_are_ordered_by_score(noisy):
     assert labels == means.sort_values(ascending=False).index.tolist()
 
 
+OWN = """
+from schedlab.metalearning.schedulers.interface import Scheduler, equal_weights
+
+
+class LowHalf(Scheduler):
+    needs = frozenset({"losses"})
+
+    def weights(self, state, final=False):
+        return equal_weights(state.losses <= state.losses.median())
+"""
+
+
+def test_a_scheduler_of_ones_own_runs_beside_the_others(tmp_path, monkeypatch):
+    (tmp_path / "low_half.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("SCHEDLAB_JOBS", "1")
+    entry = {"use": "low_half:LowHalf", "label": "Low half"}
+    steps = by_noise(comparison(schedulers=[entry]), [0.2, 0.8])["steps"]
+    ranks = steps.groupby(["world", "seed", "step"])["loss"].rank()
+    assert set(steps["scheduler"]) == {"Low half"}
+    assert ((ranks <= 3) == (steps["weight"] > 0)).all()
+
+
 def test_a_world_without_a_case_is_refused():
     with pytest.raises(ValueError, match="'fsmol' is none of the cases"):
         RegressionParameters(worlds=["fsmol"], cases={"sinusoids": comparison()})
