@@ -1,5 +1,7 @@
 """The propositions that can be checked: an identity, an expansion, and what follows from both."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,12 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.func import grad, vmap
 
+from schedlab.metalearning.learners.factors import Similarity
 from schedlab.metalearning.schedulers.theory import (
     covariance,
     expanded_losses,
     expected_gain,
     scheduled_loss,
 )
+from tests.metalearning.conftest import SETTINGS, small
 
 pools = st.integers(2, 30).flatmap(
     lambda n: st.tuples(*[st.lists(st.floats(0.01, 10), min_size=n, max_size=n) for _ in range(3)])
@@ -87,3 +91,13 @@ def test_the_expected_gain_is_the_true_one_for_a_small_inner_step():
     assert gain > 0
     assert true > 0
     assert gain == pytest.approx(true, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_task_whose_query_is_its_support_has_similarity_one(name):
+    made, params, tasks = small(name, "anil")
+    twice = replace(tasks, x_query=tasks.x_support, y_query=tasks.y_support)
+    found = made.candidates(params, twice, Similarity())
+    cosines = found.similarity[found.query_norms > 1e-5]  # a bias before a norm has no gradient
+    assert len(cosines) > 0
+    torch.testing.assert_close(cosines, torch.ones_like(cosines), atol=1e-5, rtol=0)
