@@ -128,9 +128,9 @@ def _gradient_row(subject: str, case: Case, target: float, gflop: float) -> Row:
         f"{slow * 1e3:.1f} ms",
         slow / fast,
         f"{target:g} times",
-        f"ANIL, 5 inner steps, equal to 1e-4, medians of {ROUNDS} turns; both sides compute features "
-        f"once and multiply the same matrices, {gflop:g} GFLOP forward and back: a stack saves calls, "
-        "not products, and of images it gives up the cache that holds one task's",
+        f"ANIL, 5 inner steps, equal to 1e-4, medians of {ROUNDS} turns; both sides compute "
+        f"features once and multiply the same matrices, {gflop:g} GFLOP forward and back: a stack "
+        "saves calls, not products, and of images it gives up the cache that holds one task's",
     )
 
 
