@@ -12,6 +12,7 @@ SUBJECTS = (
     "ranking_engine",
     "diffusion_schedulers",
     "estimation_learning",
+    "metalearning",
     "microcontrollers_engine",
     "microcontrollers_kernels",
     "trainability",

@@ -42,6 +42,12 @@ def test_the_example_of_step_sizes_runs(capsys):
     assert "normalised_sharpness" in capsys.readouterr().out
 
 
+def test_the_example_of_task_scheduling_runs(capsys):
+    meta = run("metalearning")["meta"]
+    assert sorted(meta.scores["step"].unique()) == [0, 20]
+    assert "weight" in capsys.readouterr().out
+
+
 def test_the_example_of_a_board_runs(capsys):
     scope = run("rp2040")
     assert 1 < float(capsys.readouterr().out.split()[0]) < 2

@@ -1,0 +1,1 @@
+"""Experiments: parameters in, tidy tables out."""
