@@ -55,7 +55,8 @@ def pretrained(
     optimizer = adam(params, settings.meta_lr)
     index = torch.arange(settings.batch).repeat(len(seeds), 1)
     equal = torch.full(index.shape, 1 / settings.batch)
-    for _ in tqdm(range(settings.pretrain), desc="pre-training", leave=False):
+    updates = range(settings.pretrain)
+    for _ in tqdm(updates, desc="pre-training", leave=False, disable=not updates):
         tasks = draw(worlds, settings.batch, streams, clean=settings.pretrain_clean)
         gradient = learner.candidates(params, tasks).gradient(index, equal)
         apply_gradient(optimizer, params, gradient)
