@@ -15,6 +15,7 @@ from schedlab.metalearning.schedulers import (
     DAML,
     PRESETS,
     SCHEDULERS,
+    Bilevel,
     ClassPairs,
     Feedback,
     Focal,
@@ -224,6 +225,8 @@ def test_focal_loss_is_its_formula_and_without_gamma_cross_entropy():
     p = outputs.softmax(-1).gather(-1, targets[..., None])[..., 0]
     expected = (-((1 - p) ** 2) * p.log()).mean(-1)
     torch.testing.assert_close(Focal().query_loss(outputs, targets), expected)
+    odd = (-((1 - p) ** 3) * p.log()).mean(-1)
+    torch.testing.assert_close(Focal(gamma=3).query_loss(outputs, targets), odd)
     plain = Focal(gamma=0).query_loss(outputs, targets)
     torch.testing.assert_close(plain, -p.log().mean(-1))
 
@@ -233,7 +236,7 @@ def test_daml_counts_hard_tasks_more_and_without_eta_all_alike():
     targets = torch.zeros(2, 2, 1)
     plain = DAML(eta=0).query_loss(outputs, targets)
     assert plain.tolist() == pytest.approx([1, 4])
-    weighed = DAML(eta=1).query_loss(outputs, targets)
+    weighed = DAML().query_loss(outputs, targets)
     assert weighed.tolist() == pytest.approx([1 * 1 / 2.5, 4 * 4 / 2.5])
     (slope,) = torch.autograd.grad(weighed.sum(), outputs)
     assert slope[:, 0, 0].tolist() == pytest.approx([1 * 1 / 2.5, 2 * 4 / 2.5])
@@ -268,6 +271,12 @@ def test_class_pairs_follow_their_update_and_score_by_hand():
     ]
     expected = np.array(products) / np.sum(products)
     np.testing.assert_allclose(drawn.weights(state).numpy(), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("options", [{"tau": 0.0}, {"tau": 1.0}, {"alpha": 0.0}])
+def test_class_pairs_refuse_constants_that_would_forget_all_or_nothing_or_not_learn(options):
+    with pytest.raises(ValueError, match="0 < tau < 1 and alpha > 0"):
+        ClassPairs(**options)
 
 
 def test_class_pairs_do_not_overflow():
@@ -353,6 +362,9 @@ def test_coding_rates_are_their_formulas():
     assert float(entropy(features, labels)[0]) == pytest.approx(float(inside))
     empty = torch.tensor([0, 0, 2, 2, 2, 2]).repeat(2, 1)  # noisy labels may leave a class out
     assert entropy(features.float(), empty).isfinite().all()
+    one_class = entropy(features, torch.zeros_like(labels))
+    for targets in (None, labels.double()):  # of a regression
+        torch.testing.assert_close(entropy(features, targets), one_class)
     same = features[:, :1].expand(-1, 6, -1)
     assert (diversity(same) < diversity(features)).all()
 
@@ -360,9 +372,59 @@ def test_coding_rates_are_their_formulas():
 def test_gradients_of_the_exploiting_network_are_those_of_autograd():
     network = BASS(TENSORS, 0, width=5, hidden=7).exploit
     inputs = torch.randn(4, 5, generator=torch.Generator().manual_seed(0))
+    inputs[0] = 0
+    torch.nn.init.zeros_(network[0].bias)  # so that the first input is at the kink of the rectifier
     for row, found in zip(inputs, parameter_gradients(network, inputs), strict=True):
         expected = torch.autograd.grad(network(row).squeeze(), network.parameters())
         torch.testing.assert_close(found, torch.cat([g.flatten() for g in expected]))
+
+
+def test_the_bandits_networks_are_fitted_to_rewards_and_to_what_these_miss():
+    options = {"width": 5, "hidden": 7, "alpha": 0.25, "every": 2, "fits": 3}
+    scheduler, twin = BASS(TENSORS, 0, **options), BASS(TENSORS, 0, **options)
+    g = torch.Generator().manual_seed(0)
+    seen, square = {"contexts": [], "gradients": [], "rewards": [], "missed": []}, 0.0
+    for k in range(2):
+        support, query = torch.randn(2, 10, 10, generator=g)
+        state = pool(seed=k, support_gradients=support, query_gradients=query)
+        taken, alone = torch.tensor([3, 1]), torch.rand(2, generator=g)
+        selection = Selection(taken, torch.ones(2) / 2)
+        scheduler.update(
+            Feedback(state, torch.ones(10) / 10, selection, 0.0, 0.5, task_rewards=alone)
+        )
+        for i, reward in zip(taken, alone, strict=True):
+            means = [-x.view(5, 2).mean(1) for x in (support[i], support[i] + query[i])]
+            units = torch.stack([x / x.norm() for x in means])
+            slopes = parameter_gradients(twin.exploit, units).view(2, 5, 10).mean(2)
+            square = 0.95 * square + 0.05 * (reward - 0.5) ** 2
+            count = len(seen["rewards"]) + 1
+            scaled = (reward - 0.5) / (square / (1 - 0.95**count)).sqrt()
+            surprise = scaled - twin.exploit(units[1])[0].detach()
+            seen["contexts"].append(units[1])
+            seen["gradients"].append(slopes.flatten())
+            seen["rewards"].append(scaled)
+            seen["missed"].append(0.25 * surprise - 0.75 * reward)
+        if k == 0:
+            torch.testing.assert_close(scheduler.exploit.state_dict(), twin.exploit.state_dict())
+    seen = {name: torch.stack(values) for name, values in seen.items()}
+    for network, rate, x, y in (
+        (twin.exploit, 0.01, seen["contexts"], seen["rewards"]),
+        (twin.explore, 0.001, seen["gradients"], seen["missed"]),
+    ):
+        optimizer = torch.optim.Adam(network.parameters(), lr=rate)
+        for _ in range(3):
+            optimizer.zero_grad()
+            (network(x)[:, 0] - y).square().mean().backward()
+            optimizer.step()
+    for name in ("exploit", "explore"):
+        found, expected = (getattr(s, name).state_dict() for s in (scheduler, twin))
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_the_bandits_networks_have_64_inputs_and_200_hidden_units_by_default():
+    shapes = [tuple(p.shape) for p in BASS(TENSORS, 0).exploit.parameters()]
+    assert shapes == [(200, 64), (200,), (1, 200), (1,)]
+    assert BASS(TENSORS, 0).explore[0].in_features == 2 * 64
 
 
 @pytest.mark.parametrize("name", ["ats", "asr", "bass"])
@@ -417,3 +479,10 @@ def test_presets_are_those_of_the_code_and_can_be_changed(preset):
     assert scheduler.bilevel.warm_up == 3
     assert scheduler.optimizer.param_groups[0]["lr"] == 0.5
     assert scheduler.bilevel.baseline == PRESETS[preset]["baseline"]
+
+
+def test_presets_say_how_the_loop_rewards():
+    paper = Bilevel(2, None, "score", "running_mean", warm_up=2000)
+    assert ATS(TENSORS, 0).bilevel == paper
+    fast = Bilevel(None, 0.1, "loss", "paired", warm_up=250, cached=True)
+    assert ATS(TENSORS, 0, "fast").bilevel == fast

@@ -41,17 +41,18 @@ def test_a_gated_layer_is_the_lstm_over_one_step(width):
 
 @pytest.mark.parametrize("context", ["tasks", "features"])
 @pytest.mark.parametrize("widths", [CLASSIFIER, REGRESSOR])
-def test_logits_are_those_of_plain_modules(widths, context):
-    network, given = SchedulerNetwork(widths, 1, context), factors(widths)
-    parts = [network.progress(torch.full((7,), 42))]
-    parts += [network.lstms[name](given[name].reshape(1, 7, -1))[0].sum(0) for name in widths]
+@pytest.mark.parametrize("n", [2, 7])
+def test_logits_are_those_of_plain_modules(n, widths, context):
+    network, given = SchedulerNetwork(widths, 1, context), factors(widths, n)
+    parts = [network.progress(torch.full((n,), 42))]
+    parts += [network.lstms[name](given[name].reshape(1, n, -1))[0].sum(0) for name in widths]
     x = torch.cat(parts, 1)
     others = []
-    for i in range(7):
+    for i in range(n):
         if context == "tasks":
             others.append(torch.cat([x[:i], x[i + 1 :]]).mean(0))
         else:
-            others.append((x[i].sum() - x[i]) / 6)
+            others.append((x[i].sum() - x[i]) / (n - 1))
     h = network.h(torch.stack(others))
     expected = network.fc2(torch.tanh(network.fc1(torch.cat([x, h], 1))))[:, 0]
     torch.testing.assert_close(network(given, 0.4299), expected, atol=1e-5, rtol=1e-5)

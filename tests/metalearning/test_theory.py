@@ -55,6 +55,18 @@ def test_weights_against_loss_and_along_similarity_gain(n, sharpness, seed):
     assert expected_gain((sharpness * losses).softmax(0), losses, 0 * products, 0.1) <= 0
 
 
+def test_many_schedules_at_once_are_each_schedule_alone():
+    generator = torch.Generator().manual_seed(0)
+    weights, losses, products = torch.rand(3, 4, 7, generator=generator, dtype=torch.float64)
+    for i in range(4):
+        alone = covariance(weights[i], losses[i])
+        torch.testing.assert_close(covariance(weights, losses)[i], alone)
+        alone = scheduled_loss(weights[i], losses[i])
+        torch.testing.assert_close(scheduled_loss(weights, losses)[i], alone)
+        alone = expected_gain(weights[i], losses[i], products[i], 0.1)
+        torch.testing.assert_close(expected_gain(weights, losses, products, 0.1)[i], alone)
+
+
 def adapted(n: int = 12, inner_lr: float = 0.1):
     """Return losses before and after one inner step, and products of gradients, of small tasks."""
     g = torch.Generator().manual_seed(4)
