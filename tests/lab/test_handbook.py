@@ -32,7 +32,7 @@ def test_every_data_set_has_its_licence_and_every_verdict_its_row():
         assert f"| `{name}` | {entry.origin} | {entry.licence} |" in page
     page = (ROOT / "docs" / "not-reproduced.md").read_text()
     for path in (ROOT / "results").glob("*/*.json"):
-        for finding in json.loads(path.read_text())["claims"].values():
+        for finding in json.loads(path.read_text()).get("claims", {}).values():
             row = f"| {finding['sentence']} | "
             assert (row in page) >= (finding["verdict"] == "not reproduced")
 
