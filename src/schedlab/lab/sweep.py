@@ -26,6 +26,7 @@ import inspect
 import io
 import itertools
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -218,7 +219,9 @@ def _run_on_ray(
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     ray = importlib.import_module("ray")
     ray.init(ignore_reinit_error=True, log_to_driver=False, logging_level="warning")
-    fresh = {"env_vars": {"SCHEDLAB_CODE": code}}  # Ray starts new workers when it differs
+    fresh: Point = {"env_vars": {"SCHEDLAB_CODE": code}}  # Ray starts new workers when it differs
+    if " " in sys.executable:  # which Ray puts into a shell's line as it is
+        fresh["py_executable"] = shlex.quote(sys.executable)
     call, shared = ray.remote(runtime_env=fresh)(_call), ray.put(fn)
     queue = (call.remote(shared, *task) for task in tasks)  # each is submitted as it is drawn
     running = list(itertools.islice(queue, jobs if jobs > 0 else 2 * _ray_cores(ray)))
