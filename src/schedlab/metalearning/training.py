@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from schedlab.metalearning.checkpoints import load, save
 from schedlab.metalearning.iteration import MetaTraining, adam, apply_gradient, draw

@@ -18,8 +18,9 @@ def save_ensemble(ensemble: Ensemble, path: Path) -> None:
 
     tensors = {name: weight.half() for name, weight in ensemble.parameters.items()}
     tensors[LEVELS] = ensemble.alphas_cumprod
-    about = {"shape": json.dumps(asdict(ensemble.shape)), "seeds": json.dumps(ensemble.seeds)}
-    write_atomically(path, lambda temporary: save_file(tensors, temporary, about))
+    about = json.dumps({"shape": asdict(ensemble.shape), "seeds": list(ensemble.seeds)})
+    # One entry, since safetensors writes several in an order that changes from run to run
+    write_atomically(path, lambda temporary: save_file(tensors, temporary, {"about": about}))
 
 
 def load_ensemble(path: Path) -> Ensemble:
@@ -40,7 +41,7 @@ def load_ensemble(path: Path) -> Ensemble:
         )
     try:
         with safe_open(path, "pt") as file:
-            about = {key: json.loads(text) for key, text in (file.metadata() or {}).items()}
+            about = json.loads((file.metadata() or {})["about"])
             shape, seeds = Shape(**about["shape"]), about["seeds"]
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, KeyError, TypeError) as error:
