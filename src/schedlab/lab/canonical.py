@@ -7,6 +7,8 @@ from nbformat import NotebookNode
 
 ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}\b")
 WIDGET = "application/vnd.jupyter.widget-view+json"  # refers to a live kernel's state
+UP = "\x1b[A"
+BAR = re.compile(r"\|\s*\d+/\d+ \[")
 KERNEL_PROCESS = re.compile(r"ipykernel_\d+")
 
 
@@ -82,7 +84,8 @@ def as_terminal(text: str) -> str:
     """
     if "\r" not in text:
         return text
-    lines = [_overwritten(line) for line in text.split("\n")]
+    lines = [_overwritten(line) for line in text.replace(UP, "").split("\n")]
+    lines = [line for line in lines if not BAR.search(line)]  # nested bars climb over each other
     return "\n".join(lines).strip("\n ") and "\n".join(lines)
 
 
