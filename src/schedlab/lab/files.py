@@ -4,12 +4,15 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
+    import torch
+
+ABOUT = "about"
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> Path:
@@ -58,6 +61,38 @@ def write_json(path: Path, value: Any) -> Path:
 def write_table(path: Path, table: "pd.DataFrame") -> Path:
     """Write a tidy table as parquet (zstd, no index)."""
     return write_atomically(path, lambda p: table.to_parquet(p, index=False, compression="zstd"))
+
+
+def write_tensors(path: Path, tensors: Mapping[str, "torch.Tensor"], about: dict[str, Any]) -> Path:
+    """Write tensors and what JSON can say about them as safetensors, equal for equal values.
+
+    What is said is one entry of the file's metadata: several are written in an order that changes
+    from run to run.
+    """
+    from safetensors.torch import save_file
+
+    metadata = {ABOUT: json.dumps(about, sort_keys=True)}
+    return write_atomically(path, lambda p: save_file(dict(tensors), p, metadata))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, "torch.Tensor"], dict[str, Any]]:
+    """Return a file's tensors, and what :func:`write_tensors` was told about them, else nothing.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is no safetensors file.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            about = json.loads((file.metadata() or {}).get(ABOUT, "{}"))
+            return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(f"{path}: no safetensors file: {error}") from None
 
 
 def replace_folder(staged: Path, final: Path) -> Path:

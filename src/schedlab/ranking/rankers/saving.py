@@ -1,13 +1,10 @@
 """A trained linear ranker as one safetensors file: numbers and plain text, no code."""
 
-import json
 from pathlib import Path
 
 import numpy as np
-from safetensors import safe_open
-from safetensors.torch import save_file
 
-from schedlab.lab.files import write_atomically
+from schedlab.lab.files import read_tensors, write_tensors
 from schedlab.ranking.backbones import BACKBONES, Tfidf, new_vectorizer
 from schedlab.ranking.objectives import objective
 from schedlab.ranking.rankers.linear import LinearRanker
@@ -36,12 +33,8 @@ def save(ranker: LinearRanker, path: Path) -> None:
     if vectorizer is not None:
         tensors["idf"] = torch.from_numpy(vectorizer.idf_)
         words = vectorizer.get_feature_names_out().tolist()
-    about = {
-        "format": FORMAT,
-        "options": json.dumps(ranker.get_params()),
-        "vocabulary": json.dumps(words),
-    }
-    write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata=about))
+    about = {"format": FORMAT, "options": ranker.get_params(), "vocabulary": words}
+    write_tensors(path, tensors, about)
 
 
 def load(path: Path) -> LinearRanker:
@@ -54,12 +47,10 @@ def load(path: Path) -> LinearRanker:
     FileNotFoundError
         If there is no such file.
     """
-    with safe_open(path, framework="pt") as file:
-        about = file.metadata() or {}
-        if about.get("format") != FORMAT:
-            raise ValueError(f"{path}: expected a {FORMAT!r}, found {about.get('format')!r}")
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    ranker = LinearRanker(**json.loads(about["options"]))
+    tensors, about = read_tensors(path)
+    if about.get("format") != FORMAT:
+        raise ValueError(f"{path}: expected a {FORMAT!r}, found {about.get('format')!r}")
+    ranker = LinearRanker(**about["options"])
     ranker.objective_ = objective(ranker.loss, ranker.bucket)
     ranker.objective_.state = {
         name.removeprefix("state."): tensor.numpy()
@@ -68,8 +59,8 @@ def load(path: Path) -> LinearRanker:
     }
     ranker.backbone_ = BACKBONES[ranker.backbone]()
     if isinstance(ranker.backbone_, Tfidf):
-        words = json.loads(about["vocabulary"])
-        ranker.backbone_.vectorizer_ = _vectorizer(words, tensors["idf"].numpy())
+        idf = tensors["idf"].numpy()
+        ranker.backbone_.vectorizer_ = _vectorizer(about["vocabulary"], idf)
     ranker.weight_ = tensors["weight"]
     return ranker
 
