@@ -52,3 +52,9 @@ def test_a_terminal_shows_what_came_last_on_each_line():
     assert as_terminal("abc\rx\n") == "xbc\n"
     assert as_terminal("10%\r100%\r    \r") == ""
     assert as_terminal("plain\n") == "plain\n"
+
+
+def test_bars_inside_bars_leave_nothing():
+    outer, inner = "\rruns:  50%|█████     | 1/2 [00:04<00:04]", "\rsteps:  10%|█    | 1/10 [00:00]"
+    cleared = "\r" + " " * 60 + "\r"
+    assert as_terminal(f"{outer}\n{inner}\x1b[A{outer}\n{inner}{cleared}kept\n") == "kept\n"

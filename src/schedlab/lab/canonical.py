@@ -7,8 +7,8 @@ from nbformat import NotebookNode
 
 ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}\b")
 WIDGET = "application/vnd.jupyter.widget-view+json"  # refers to a live kernel's state
-UP = "\x1b[A"
 BAR = re.compile(r"\|\s*\d+/\d+ \[")
+UP = "\x1b[A"  # of a terminal: the line before, where the outer of two bars is
 KERNEL_PROCESS = re.compile(r"ipykernel_\d+")
 
 
@@ -80,12 +80,13 @@ def _canonical_text(text: str) -> str:
 def as_terminal(text: str) -> str:
     r"""Return what a terminal would show in the end: a ``\r`` starts its line anew.
 
-    A progress bar that clears itself therefore leaves nothing.
+    A progress bar that clears itself therefore leaves nothing. One inside another climbs over it,
+    which leaves parts of both, so that lines with a bar are left out.
     """
     if "\r" not in text:
         return text
     lines = [_overwritten(line) for line in text.replace(UP, "").split("\n")]
-    lines = [line for line in lines if not BAR.search(line)]  # nested bars climb over each other
+    lines = [line for line in lines if not BAR.search(line)]
     return "\n".join(lines).strip("\n ") and "\n".join(lines)
 
 
