@@ -20,39 +20,12 @@ from schedlab.metalearning.learners.factors import (
     head_products,
     whole_products,
 )
-from schedlab.metalearning.learners.networks import Network
-from schedlab.metalearning.learners.objectives import Objective
+from schedlab.metalearning.learners.inner_loop import InnerLoop
 from schedlab.metalearning.learners.records import Call, Params, deltas_of, pooled, recorded
 
 
-class ANIL:
-    """Almost no inner loop.
-
-    Parameters
-    ----------
-    network
-        Body and head.
-    objective
-        What is lowered on support sets, and on query sets by the outer loop.
-    inner_lr
-        α, learning rate of the inner loop.
-    inner_steps
-        Its steps.
-    first_order
-        Whether the outer gradient takes the inner gradients as constants.
-    """
-
-    def __init__(
-        self,
-        network: Network,
-        objective: Objective,
-        *,
-        inner_lr: float,
-        inner_steps: int = 5,
-        first_order: bool = False,
-    ) -> None:
-        self.network, self.objective = network, objective
-        self.inner_lr, self.inner_steps, self.first_order = inner_lr, inner_steps, first_order
+class ANIL(InnerLoop):
+    """Almost no inner loop; parameters are those of :class:`InnerLoop`."""
 
     def outputs(self, params: Params, tasks: Tasks, steps: int | None = None) -> Tensor:
         """Return query outputs after adaptation, ``(seeds, n, k, outputs)``, without a graph."""
