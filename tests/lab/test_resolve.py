@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from schedlab.lab import resolve as module
-from schedlab.lab.resolve import SchedulerEntry, resolve, resolve_all
+from schedlab.lab.resolve import SchedulerEntry, makeable, resolve, resolve_all
 
 
 class Sarathi:
@@ -138,3 +138,23 @@ def test_parameter_models_take_names_and_mappings():
     assert resolve(stage.schedulers[0], REGISTRY).label == "sarathi"
     with pytest.raises(ValidationError, match=r"schedulers\.0\.lable"):
         Stage.model_validate({"schedulers": [{"use": "sarathi", "lable": "x"}]})
+
+
+def refuse_everything(limit: float = 0.0) -> None:
+    raise ValueError(f"limit {limit:g} is too low")
+
+
+def test_a_list_of_entries_that_can_be_made_is_returned_as_it_is():
+    entries = [SchedulerEntry.model_validate("sarathi")]
+    assert makeable(REGISTRY)(entries) is entries
+
+
+def test_an_entry_that_its_constructor_refuses_is_named():
+    check = makeable({"mine": refuse_everything})
+    with pytest.raises(ValueError, match=r"^Mine: limit 2 is too low$"):
+        check([SchedulerEntry(use="mine", label="Mine", options={"limit": 2})])
+
+
+def test_constructors_that_are_given_something_are_not_called():
+    entries = [SchedulerEntry(use="mine", label="Mine")]
+    assert makeable({"mine": refuse_everything}, given=1)(entries) is entries

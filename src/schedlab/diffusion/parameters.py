@@ -9,17 +9,7 @@ from schedlab.diffusion.learned_parameters import ImageSet, Several
 from schedlab.diffusion.schedulers import SCHEDULERS
 from schedlab.diffusion.schedulers.core.solvers import SOLVERS
 from schedlab.lab.parameters import Parameters, Seeds
-from schedlab.lab.resolve import SchedulerEntry, resolve_all
-
-
-def check_schedulers(entries: list[SchedulerEntry]) -> list[SchedulerEntry]:
-    """Refuse schedulers that cannot be made."""
-    for choice in resolve_all(entries, SCHEDULERS):
-        try:
-            choice.make()
-        except ValueError as error:
-            raise ValueError(f"{choice.label}: {error}") from None
-    return entries
+from schedlab.lab.resolve import SchedulerEntry, makeable
 
 
 def check_solvers(names: list[str]) -> list[str]:
@@ -30,7 +20,7 @@ def check_solvers(names: list[str]) -> list[str]:
     return names
 
 
-Schedulers = Annotated[list[SchedulerEntry], AfterValidator(check_schedulers)]
+Schedulers = Annotated[list[SchedulerEntry], AfterValidator(makeable(SCHEDULERS))]
 Solvers = Annotated[list[str], Field(min_length=1), AfterValidator(check_solvers)]
 Budgets = Annotated[list[PositiveInt], Field(min_length=1)]
 

@@ -137,6 +137,38 @@ def resolve_all(
     return choices
 
 
+def makeable(
+    registry: Registry, *, given: int = 0
+) -> Callable[[list[SchedulerEntry]], list[SchedulerEntry]]:
+    """Return a check for parameters: every entry of a list can be made.
+
+    Where the system gives nothing to a constructor it is called; otherwise only its options are
+    looked at.
+
+    Parameters
+    ----------
+    registry, given
+        As :func:`resolve` takes them.
+
+    Examples
+    --------
+    >>> makeable({"counter": Counter})([SchedulerEntry.model_validate("counter")])[0].label
+    'counter'
+    """
+
+    def check(entries: list[SchedulerEntry]) -> list[SchedulerEntry]:
+        for choice in resolve_all(entries, registry, given=given):
+            if given:
+                continue
+            try:
+                choice.make()
+            except ValueError as error:
+                raise ValueError(f"{choice.label}: {error}") from None
+        return entries
+
+    return check
+
+
 def _unknown(kind: str, name: str, allowed: Iterable[str], also: str = "") -> str:
     names = list(allowed)
     close = difflib.get_close_matches(name, names, n=1)

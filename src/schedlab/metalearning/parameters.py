@@ -6,17 +6,11 @@ from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, Posit
 from pydantic import model_validator as check_model
 
 from schedlab.lab.parameters import Parameters, Seeds
-from schedlab.lab.resolve import SchedulerEntry, resolve_all
+from schedlab.lab.resolve import SchedulerEntry, makeable
 from schedlab.metalearning.schedulers import SCHEDULERS
 from schedlab.metalearning.tasks import WORLDS
 
 GIVEN = 2  # what a scheduler is made from beside its options: number of tensors, and seed
-
-
-def check_schedulers(entries: list[SchedulerEntry]) -> list[SchedulerEntry]:
-    """Refuse schedulers that cannot be made."""
-    resolve_all(entries, SCHEDULERS, given=GIVEN)
-    return entries
 
 
 def check_world(world: dict[str, Any]) -> dict[str, Any]:
@@ -26,7 +20,7 @@ def check_world(world: dict[str, Any]) -> dict[str, Any]:
     return world
 
 
-Schedulers = Annotated[list[SchedulerEntry], AfterValidator(check_schedulers)]
+Schedulers = Annotated[list[SchedulerEntry], AfterValidator(makeable(SCHEDULERS, given=GIVEN))]
 World = Annotated[dict[str, Any], AfterValidator(check_world)]
 Shares = Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=2)]
 

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat, Pos
 from pydantic import model_validator as check_model
 
 from schedlab.lab.parameters import Parameters, Seeds
-from schedlab.lab.resolve import SchedulerEntry, resolve_all
+from schedlab.lab.resolve import SchedulerEntry, makeable
 from schedlab.microcontrollers.boards import board
 from schedlab.microcontrollers.costs import SETS, find
 from schedlab.microcontrollers.frontend.networks import NETWORKS
@@ -27,19 +27,9 @@ def check_board(name: str) -> str:
     return name
 
 
-def check_schedulers(entries: list[SchedulerEntry]) -> list[SchedulerEntry]:
-    """Refuse schedulers that cannot be made."""
-    for choice in resolve_all(entries, SCHEDULERS):
-        try:
-            choice.make()
-        except ValueError as error:
-            raise ValueError(f"{choice.label}: {error}") from None
-    return entries
-
-
 BoardName = Annotated[str, AfterValidator(check_board)]
 Boards = Annotated[list[BoardName], Field(min_length=1)]
-Schedulers = Annotated[list[SchedulerEntry], AfterValidator(check_schedulers)]
+Schedulers = Annotated[list[SchedulerEntry], AfterValidator(makeable(SCHEDULERS))]
 Cores = Annotated[int, Field(ge=1, le=16)]  # Ariel OS has room for 16 threads
 
 

@@ -13,7 +13,7 @@ from pydantic import model_validator as check_model
 
 from schedlab.data.load import check_name
 from schedlab.lab.parameters import Parameters, Seeds
-from schedlab.lab.resolve import Registry, SchedulerEntry, resolve_all
+from schedlab.lab.resolve import SchedulerEntry, makeable
 from schedlab.serving.costs import COST_MODELS
 from schedlab.serving.routers import ROUTERS
 from schedlab.serving.schedulers import SCHEDULERS
@@ -35,27 +35,8 @@ def check_cost_model(name: str) -> str:
     return name
 
 
-def check_schedulers(entries: list[SchedulerEntry]) -> list[SchedulerEntry]:
-    """Refuse schedulers that cannot be made."""
-    return _made(entries, SCHEDULERS)
-
-
-def check_routers(entries: list[SchedulerEntry]) -> list[SchedulerEntry]:
-    """Refuse routers that cannot be made."""
-    return _made(entries, ROUTERS)
-
-
-def _made(entries: list[SchedulerEntry], registry: Registry) -> list[SchedulerEntry]:
-    for choice in resolve_all(entries, registry):
-        try:
-            choice.make()
-        except ValueError as error:
-            raise ValueError(f"{choice.label}: {error}") from None
-    return entries
-
-
 CostModelName = Annotated[str, AfterValidator(check_cost_model)]
-Schedulers = Annotated[list[SchedulerEntry], AfterValidator(check_schedulers)]
+Schedulers = Annotated[list[SchedulerEntry], AfterValidator(makeable(SCHEDULERS))]
 
 
 class Scene(Parameters):
@@ -242,7 +223,7 @@ class RoutingParameters(Scene):
         One paired run each.
     """
 
-    routers: Annotated[list[SchedulerEntry], AfterValidator(check_routers)]
+    routers: Annotated[list[SchedulerEntry], AfterValidator(makeable(ROUTERS))]
     replicas: PositiveInt
     rates: Rates
     requests: PositiveInt

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat, Pos
 from pydantic import model_validator as check_model
 
 from schedlab.lab.parameters import Parameters, Seeds
-from schedlab.lab.resolve import SchedulerEntry, resolve_all
+from schedlab.lab.resolve import SchedulerEntry, makeable
 from schedlab.trainability.images import SOURCES
 from schedlab.trainability.networks import ACTIVATIONS
 from schedlab.trainability.penalties import PENALTIES
@@ -27,27 +27,17 @@ def _one_of(allowed: object) -> AfterValidator:
     return AfterValidator(check)
 
 
-def check_schedulers(entries: list[SchedulerEntry]) -> list[SchedulerEntry]:
-    """Refuse schedulers that cannot be made from an optimizer."""
-    resolve_all(entries, SCHEDULERS, given=OPTIMIZER)
-    return entries
-
-
 def check_remedies(entries: list[SchedulerEntry]) -> list[SchedulerEntry]:
     """Refuse remedies that do not exist."""
-    if entries:
-        resolve_all(entries, REMEDIES, given=REMEDY_ARGUMENTS)
-    return entries
+    return makeable(REMEDIES, given=REMEDY_ARGUMENTS)(entries) if entries else entries
 
 
 def check_regularisers(entries: list[SchedulerEntry]) -> list[SchedulerEntry]:
     """Refuse regularisers that do not exist."""
-    if entries:
-        resolve_all(entries, PENALTIES, given=INITIAL_WEIGHTS)
-    return entries
+    return makeable(PENALTIES, given=INITIAL_WEIGHTS)(entries) if entries else entries
 
 
-Schedulers = Annotated[list[SchedulerEntry], AfterValidator(check_schedulers)]
+Schedulers = Annotated[list[SchedulerEntry], AfterValidator(makeable(SCHEDULERS, given=OPTIMIZER))]
 Remedies = Annotated[list[SchedulerEntry], AfterValidator(check_remedies)]
 Regularisers = Annotated[list[SchedulerEntry], AfterValidator(check_regularisers)]
 

@@ -75,11 +75,6 @@ def descend(
     return scheduler.history
 
 
-def gradient_step_at(lr: float, curvature: float, batch_size: int) -> float:
-    """Return E α_g* = B/(B − 1) · 2/(2 − lr λ) of stationary SGD on the quadratic."""
-    return batch_size / (batch_size - 1) * 2 / (2 - lr * curvature)
-
-
 def resting_lr(curvature: float, batch_size: int, safety: float = 0.8) -> float:
     """Return where cooling ends: the smaller root of lr (2 − lr λ) = 2 γ B/(B − 1).
 

@@ -17,7 +17,13 @@ Rows = pd.DataFrame
 
 def seed_claims() -> list[Claim]:
     """Return the claims that the stage on seed space decides."""
-    return [*_norm_claims(), *_mean_claims(), *_path_claims(), *_inversion_claims()]
+    return [
+        *_norm_claims(),
+        *_middle_claims(),
+        *_centroid_claims(),
+        *_path_claims(),
+        *_inversion_claims(),
+    ]
 
 
 def ratio(
@@ -125,7 +131,7 @@ def _norm_claims() -> list[Claim]:
     ]
 
 
-def _mean_claims() -> list[Claim]:
+def _middle_claims() -> list[Claim]:
     return [
         Claim(
             id="diffusion/lerp-middle-worse",
@@ -169,6 +175,11 @@ def _mean_claims() -> list[Claim]:
             null=1.0,
             figure="interpolation",
         ),
+    ]
+
+
+def _centroid_claims() -> list[Claim]:
+    return [
         Claim(
             id="diffusion/euclidean-centroid-worse",
             sentence="The Euclidean mean of many inverted images of a class is worse than NAO's "

@@ -17,6 +17,10 @@ FOUR = "cores == 4"
 def sweep_claims(counts: str) -> list[Claim]:
     """Return the claims of the sweeps, over the networks of a set of counts."""
     which = NETWORKS[counts]
+    return [*_unequal_core_claims(which), *_core_claims(which), *_hand_over_claims()]
+
+
+def _unequal_core_claims(which: str) -> list[Claim]:
     return [
         _unequal(
             "unequal-static",
@@ -36,6 +40,11 @@ def sweep_claims(counts: str) -> list[Claim]:
             eft_over_fifo,
             holds_from=-0.01,
         ),
+    ]
+
+
+def _core_claims(which: str) -> list[Claim]:
+    return [
         Claim(
             id="microcontrollers/four-cores-low",
             sentence=f"Near-equal tiles alone bring every network to 3.15 on four cores ({which})",
@@ -54,6 +63,11 @@ def sweep_claims(counts: str) -> list[Claim]:
             holds_to=1.0 + 1e-9,
             figure="networks",
         ),
+    ]
+
+
+def _hand_over_claims() -> list[Claim]:
+    return [
         Claim(
             id="microcontrollers/overhead-monotone",
             sentence="Speed-up falls at every step of the cost of a hand-over",

@@ -13,6 +13,7 @@ def burst_claims() -> list[Claim]:
         *_example_claims(),
         *_ratio_claims(),
         *_order_claims(),
+        *_preemption_claims(),
         *_data_set_claims(),
         *_overhead_claims(),
     ]
@@ -64,14 +65,6 @@ def _ratio_claims() -> list[Claim]:
 
 
 def _order_claims() -> list[Claim]:
-    def slowest(over: str, under: str) -> object:
-        every = [
-            ratio("latency_mean", over, under, table="burst", model=model, trace=trace)
-            for model, trace in PLACES
-        ]
-        return worst(every)
-
-    lower = {"unit": "times", "holds_to": 1.0, "null": 1.0, "figure": "burst"}
     return [
         Claim(
             id="ranking/burst-order",
@@ -110,6 +103,19 @@ def _order_claims() -> list[Claim]:
             holds_to=1.2,
             figure="burst",
         ),
+    ]
+
+
+def _preemption_claims() -> list[Claim]:
+    def slowest(over: str, under: str) -> object:
+        every = [
+            ratio("latency_mean", over, under, table="burst", model=model, trace=trace)
+            for model, trace in PLACES
+        ]
+        return worst(every)
+
+    lower = {"unit": "times", "holds_to": 1.0, "null": 1.0, "figure": "burst"}
+    return [
         Claim(
             id="ranking/burst-mlfq",
             sentence="Ranking has a lower mean latency than MLFQ, for either model and trace",

@@ -65,7 +65,6 @@ def curves(
     metric: str,
     labels: Mapping[str, str],
     looks: Mapping[str, Look],
-    panel: str = "trace",
     published: pd.DataFrame | None = None,
     logarithmic: str = "",
 ) -> Figure:
@@ -74,28 +73,26 @@ def curves(
     Parameters
     ----------
     table
-        Columns ``scheduler, seed``, those of ``x`` and ``panel``, and the metric.
+        Columns ``scheduler, trace, seed``, that of ``x``, and the metric.
     x, metric
         Columns to draw.
     labels
         Words for the axes by column.
     looks
         Look of each policy.
-    panel
-        Column with a panel for each value.
     published
         The paper's values, drawn as hollow marks.
     logarithmic
         ``"x"``, ``"y"`` or ``"xy"``.
     """
-    places = table[panel].unique()
-    figure, panels = canvas(1, len(places), height=4.2, squeeze=False, sharey=True)
-    for axes, place in zip(panels[0], places, strict=True):
-        part = table[table[panel] == place]
+    traces = table["trace"].unique()
+    figure, panels = canvas(1, len(traces), height=4.2, squeeze=False, sharey=True)
+    for axes, trace in zip(panels[0], traces, strict=True):
+        part = table[table["trace"] == trace]
         curve(axes, part, x=x, y=metric, hue="scheduler", looks=looks)
         if published is not None:
-            _published_points(axes, published[published[panel] == place], x, metric, looks)
-        axes.set(xlabel=labels[x], title=str(place))
+            _published_points(axes, published[published["trace"] == trace], x, metric, looks)
+        axes.set(xlabel=labels[x], title=str(trace))
         if "y" in logarithmic:
             axes.set_yscale("log")
         if "x" in logarithmic:
@@ -104,6 +101,9 @@ def curves(
             axes.set_xticks(measured, [f"{at:g}" for at in measured])
             axes.set_xticks([], minor=True)
     panels[0][0].set_ylabel(labels[metric])
+    if published is not None:
+        hollow = {"marker": "o", "markerfacecolor": "none", "markersize": 8}
+        panels[0][0].plot([], [], markeredgecolor=INK, linestyle="", label="published", **hollow)
     legend(figure, columns=3)
     return figure
 

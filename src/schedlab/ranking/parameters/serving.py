@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, NonNegativeFloat, NonNegativeInt, Po
 
 from schedlab.data.load import check_name
 from schedlab.lab.parameters import Parameters, Seeds
-from schedlab.lab.resolve import SchedulerEntry, resolve_all
+from schedlab.lab.resolve import SchedulerEntry, makeable
 from schedlab.serving.parameters import CostModelName, Rates, Share
 from schedlab.serving.schedulers import SCHEDULERS
 
@@ -89,11 +89,7 @@ class Policy(SchedulerEntry):
 
 def check_policies(policies: list[Policy]) -> list[Policy]:
     """Refuse policies whose scheduler cannot be made."""
-    for choice in resolve_all([policy.entry for policy in policies], SCHEDULERS):
-        try:
-            choice.make()
-        except ValueError as error:
-            raise ValueError(f"{choice.label}: {error}") from None
+    makeable(SCHEDULERS)([policy.entry for policy in policies])
     return policies
 
 

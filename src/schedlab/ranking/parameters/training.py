@@ -7,7 +7,7 @@ from pydantic import model_validator as check_model
 
 from schedlab.data.load import check_name
 from schedlab.lab.parameters import Parameters, Seeds
-from schedlab.lab.resolve import SchedulerEntry, resolve_all
+from schedlab.lab.resolve import SchedulerEntry, makeable
 
 Sizes = Annotated[list[PositiveInt], Field(min_length=2)]
 
@@ -16,9 +16,7 @@ def check_rankers(entries: list[SchedulerEntry]) -> list[SchedulerEntry]:
     """Refuse rankers that cannot be made."""
     from schedlab.ranking.rankers import RANKERS  # torch: only where rankers are wanted
 
-    for choice in resolve_all(entries, RANKERS):
-        choice.make()
-    return entries
+    return makeable(RANKERS)(entries)
 
 
 def check_prompt_sets(names: list[str]) -> list[str]:
