@@ -95,7 +95,7 @@ def _yaml_problem(error: yaml.YAMLError) -> str:
     return f"unreadable YAML, {where}{getattr(error, 'problem', None) or 'syntax error'}"
 
 
-def section(name: str, root: Path) -> Section:
+def section(name: str, root: Path, *, checked: bool = False) -> Section:
     """Return one stage's checked parameters at the scale that ``params.yaml`` chooses.
 
     Parameters
@@ -104,6 +104,8 @@ def section(name: str, root: Path) -> Section:
         ``system.stage``.
     root
         Folder of ``params.yaml``.
+    checked
+        Whether the stage's model has seen them before; it imports the whole system.
 
     Raises
     ------
@@ -116,7 +118,8 @@ def section(name: str, root: Path) -> Section:
     parts = _parts(everything, name)
     values = {**parts[SHARED], **parts[scale]}
     origin = dict.fromkeys(parts[SHARED], SHARED) | dict.fromkeys(parts[scale], scale)
-    check(name, values, origin)
+    if not checked:
+        check(name, values, origin)
     return Section(name, scale, values)
 
 
