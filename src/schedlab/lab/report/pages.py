@@ -72,7 +72,7 @@ def notebook_page(stage: Stage, home: System) -> str:
     first = (cell for cell in stage.notebook.cells if cell.cell_type == "markdown")
     return _render(
         "notebook.html",
-        title=stage.title,
+        stage=stage,
         body=notebooks.body(stage.notebook, figures),
         headed=any(line.startswith("# ") for cell in first for line in cell.source.split("\n")),
         home=home,
