@@ -102,7 +102,10 @@ def picture(figure: Figure, dpi: float | None = None) -> bytes:
     true_colour, paletted = io.BytesIO(), io.BytesIO()
     dpi = dpi or plt.rcParams["savefig.dpi"]
     figure.savefig(true_colour, format="png", bbox_inches="tight", dpi=dpi)
-    image = Image.open(true_colour).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    # Median cut, the default, would give thin lines and legends the colour of some wide band.
+    octree = Image.Quantize.FASTOCTREE
+    image = Image.open(true_colour).convert("RGB")
+    image = image.quantize(COLOURS, octree, dither=Image.Dither.NONE)
     image.save(paletted, format="png", optimize=True)
     return paletted.getvalue()
 
