@@ -9,7 +9,7 @@ from schedlab.serving.figures.looks import looks_in
 
 def backlog_over_time(backlog: pd.DataFrame) -> Figure:
     """Draw the requests in the system over time, a line per load around the bound."""
-    table = backlog.assign(label=backlog["load"].map("{:.0%} of the bound".format))
+    table = backlog.assign(label=(100 * backlog["load"]).map("{:.0f} % of the bound".format))
     figure, axes = canvas(height=4.2)
     curve(axes, table, x="time_s", y="requests", hue="label", looks=looks_of(table["label"]))
     for line in axes.lines:
