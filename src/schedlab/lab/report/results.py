@@ -102,21 +102,18 @@ def _told_apart(stages: list[Stage]) -> tuple[Stage, ...]:
 
 
 def _among(stage: Stage, twins: list[Stage]) -> Stage:
-    theirs = [_in_brief(other.parameters) for other in twins]
-    mine = _in_brief(stage.parameters)
-    own = {name: mine[name] for name in mine if any(mine[name] != t.get(name) for t in theirs)}
+    own = {}
+    for name, value in stage.parameters.items():
+        values = [twin.parameters.get(name) for twin in twins]
+        if any(v != value for v in values) and not any(map(_has_mappings, values)):
+            own[name] = value
     twin = "" if stage is twins[0] else twins[0].name
     return replace(stage, title=f"{stage.title} ({stage.name})", twin=twin, own=own)
 
 
-def _in_brief(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return parameters with the labels of schedulers in place of their options."""
-    return {
-        name: [v.get("label", v) if isinstance(v, dict) else v for v in value]
-        if isinstance(value, list)
-        else value
-        for name, value in parameters.items()
-    }
+def _has_mappings(value: Any) -> bool:
+    """Tell whether a parameter is a list such as that of schedulers, which fills lines."""
+    return isinstance(value, list) and any(isinstance(item, dict) for item in value)
 
 
 def _refuse_repeats(stages: list[Stage]) -> None:
