@@ -58,7 +58,8 @@ def tile_staircase(staircase: pd.DataFrame, tiling: pd.DataFrame) -> Figure:
     shades = ("#5f6973", "#9aa3ab", "#c3c9ce")
     for shade, name in zip(shades, staircase["cost_model"].unique(), strict=False):
         model = staircase[staircase["cost_model"] == name]
-        axes.plot(model["tokens"], model["tokens_per_s"], color=shade, marker=".", label=name)
+        label = name.removesuffix("-staircase").upper()
+        axes.plot(model["tokens"], model["tokens_per_s"], color=shade, marker=".", label=label)
     table = tiling.assign(tokens=tiling["budget"] + tiling["extra"])
     more = table["scheduler"] + ", 8 tokens more"
     table["label"] = table["scheduler"].where(table["extra"] == 0, more)
