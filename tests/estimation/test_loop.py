@@ -187,6 +187,20 @@ def test_particles_without_a_known_scheduler_take_silence_for_missing():
     assert cloud.update([1.0]) == pytest.approx([1.0])
 
 
+def test_particles_weigh_alike_when_silence_contradicts_all_of_them():
+    # A lost message: under a scheduler that always sends, no particle explains the silence.
+    cloud = ParticleFilter(S1.plant, Always(), np.random.default_rng(0), particles=2000)
+    cloud.reset(np.array([[3.0], [-2.0]]))
+    missing = ParticleFilter(S1.plant, None, np.random.default_rng(0), particles=2000)
+    missing.reset(np.array([[3.0], [-2.0]]))
+    for _ in range(3):
+        np.testing.assert_allclose(cloud.propose(), missing.propose())
+        silent = np.zeros(2, dtype=bool)
+        heard = cloud.listen(np.zeros((2, 1)), silent)
+        np.testing.assert_allclose(heard, missing.listen(np.zeros((2, 1)), silent))
+    assert cloud.weights.sum(axis=1) == pytest.approx(1.0)
+
+
 def test_a_grid_filter_predicts_the_mean_state_in_silence():
     problem, rule = system("S3"), SilentIntervals([-1.3, -1.8], [0.4, 0.0])
     reader = GridFilter(problem.plant, rule)

@@ -174,6 +174,18 @@ def test_pictures_have_a_palette_and_the_size_asked_for():
     assert sharp.width == pytest.approx(4 * small.width, abs=8)
 
 
+def test_lines_keep_their_colours_in_a_picture_full_of_bands():
+    figures.style()
+    figure, axes = figures.canvas()
+    for i, colour in enumerate(figures.PALETTE):
+        axes.fill_between([0, 1], [-i, 0], [3 - i, 9 - i], color=colour, alpha=0.15, linewidth=0)
+        axes.plot([0, 1], [i, i], color=colour)
+    picture = Image.open(io.BytesIO(figures.picture(figure))).convert("RGB")
+    drawn = np.array([colour for _, colour in picture.getcolors(1 << 20)])
+    for colour in (*figures.PALETTE, "white"):
+        assert (drawn == np.round(255 * np.array(to_rgb(colour)))).all(axis=1).any()
+
+
 def test_a_saved_svg_is_the_drawn_picture_in_fewer_bytes(table, tmp_path):
     figure, _ = draw(table)
     drawn = io.StringIO()

@@ -20,6 +20,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -339,17 +340,20 @@ def text_table(findings: Sequence[Finding], width: int | None = None) -> str:
     rows = [tuple(map(str, row)) for row in table(findings).itertuples(index=False)]
     rows.insert(0, ("claim", "published", "measured", "verdict"))
     widths = [max(len(row[i]) for row in rows) for i in (1, 2, 3)]
-    first = max(24, columns - sum(widths) - 6)
-    lines = [line for row in rows for line in _lines(row, first, widths)]
-    rule = "-" * (first + sum(widths) + 6)
+    widths[1] = min(widths[1], max(24, columns // 3))  # long units must not squeeze the sentences
+    widths.insert(0, max(24, columns - sum(widths) - 6))
+    lines = [line for row in rows for line in _lines(row, widths)]
+    rule = "-" * (sum(widths) + 6)
     tally = Counter(f["verdict"] for f in findings)
     counts = ", ".join(f"{tally[verdict]} {verdict}" for verdict in VERDICTS)
     return "\n".join([lines[0], rule, *lines[1:], rule, f"{len(findings)} claims: {counts}"])
 
 
-def _lines(row: Sequence[str], first: int, widths: Sequence[int]) -> list[str]:
-    """Return one row as lines of text, its claim wrapped."""
-    claim, *rest = row
-    wrapped = textwrap.wrap(claim, first) or [""]
-    cells = [cell.ljust(space) for cell, space in zip(rest, widths, strict=True)]
-    return ["  ".join([wrapped[0].ljust(first), *cells]).rstrip(), *wrapped[1:]]
+def _lines(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    """Return one row as lines of text, its cells wrapped at spaces."""
+    cells = [
+        textwrap.wrap(cell, width, break_on_hyphens=False)
+        for cell, width in zip(row, widths, strict=True)
+    ]
+    lines = zip_longest(*cells, fillvalue="")
+    return ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]

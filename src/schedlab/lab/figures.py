@@ -22,6 +22,7 @@ import pandas as pd
 from IPython import get_ipython
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from PIL import Image
@@ -102,9 +103,23 @@ def picture(figure: Figure, dpi: float | None = None) -> bytes:
     true_colour, paletted = io.BytesIO(), io.BytesIO()
     dpi = dpi or plt.rcParams["savefig.dpi"]
     figure.savefig(true_colour, format="png", bbox_inches="tight", dpi=dpi)
-    image = Image.open(true_colour).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    image = Image.open(true_colour).convert("RGB")
+    image = image.quantize(palette=_palette(image), dither=Image.Dither.NONE)
     image.save(paletted, format="png", optimize=True)
     return paletted.getvalue()
+
+
+def _palette(image: Image.Image) -> Image.Image:
+    """Return the colours of lines and text, and others by median cut, which has an eye for areas.
+
+    By itself it would give a thin line, and so its legend, the colour of some wide band.
+    """
+    exact = [round(255 * part) for colour in (*PALETTE, INK, GREY) for part in to_rgb(colour)]
+    others = COLOURS - len(exact) // 3
+    found = image.quantize(others, dither=Image.Dither.NONE).getpalette()[: 3 * others]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(exact + [part if part < 250 else 255 for part in found])  # paper stays white
+    return palette
 
 
 _SETTINGS = {

@@ -65,7 +65,11 @@ def bring_up_to_date(root: Path, jobs: int) -> list[str]:
         print("Everything is up to date.")
         return []
     print(f"{len(todo)} of {len(graph)} stages to run, {jobs} at a time", flush=True)
+    begun = time.monotonic()
     failed = run_stages(root, {name: graph[name] & todo for name in graph if name in todo}, jobs)
+    spent = os.times()
+    cpu = spent.children_user + spent.children_system
+    print(f"{time.monotonic() - begun:.0f} s, with {cpu:.0f} s of CPU time", flush=True)
     for name in failed:
         print(f"failed: {name}; its output is in {_log(root, name).relative_to(root)}")
     return failed

@@ -71,7 +71,8 @@ def run(name: str, notebook: Path, root: Path) -> Path:
     NotebookFailed
         If a cell raises; earlier results are untouched then.
     """
-    section = parameters.section(name, root)
+    # `make reproduce` has checked all sections; to do so again would import the system twice
+    section = parameters.section(name, root, checked=DRIVER in os.environ)
     if not (root / notebook).is_file():
         raise FileNotFoundError(f"{notebook}: no such notebook in {root}")
     set_environment(parameters.read(root)["threads"], root)

@@ -1,12 +1,9 @@
 """Export of a run for Perfetto (ui.perfetto.dev) and chrome://tracing, to zoom into.
 
-The file is Chrome's trace event format: complete events (``"ph": "X"``) with times in
-microseconds. Each replica is a process with a track of batches and counters below it; requests
-are a process of their own, on as few tracks as they fit on without overlap.
+Each replica is a process with a track of batches and counters below it; requests are a process of
+their own, on as few tracks as they fit on without overlap. See :mod:`schedlab.lab.trace_events`.
 """
 
-import gzip
-import json
 from heapq import heappop, heappush
 from pathlib import Path
 from typing import Any
@@ -14,13 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from schedlab.lab.files import write_atomically, write_json
+from schedlab.lab import trace_events
+from schedlab.lab.trace_events import Event, label, microseconds, span
 from schedlab.serving.records import Run
 
 REQUESTS = 0
 COUNTERS = ("used_blocks", "waiting", "running", "backlog_tokens")
-
-Event = dict[str, Any]
 
 
 def export_trace(run: Run, path: Path) -> None:
@@ -31,14 +27,9 @@ def export_trace(run: Run, path: Path) -> None:
     run
         Any run; of requests that did not finish, only what ended is drawn.
     path
-        File to write, ``.json``, or ``.json.gz``, which both viewers open too.
+        File to write, ``.json`` or ``.json.gz``.
     """
-    if path.suffix != ".gz":
-        write_json(path, trace(run))
-        return
-    text = json.dumps(trace(run), sort_keys=True, separators=(",", ":"))
-    packed = gzip.compress(text.encode(), mtime=0)
-    write_atomically(path, lambda temporary: temporary.write_bytes(packed))
+    trace_events.write(path, trace(run))
 
 
 def trace(run: Run) -> dict[str, Any]:
@@ -48,42 +39,14 @@ def trace(run: Run) -> dict[str, Any]:
     until it is first scheduled, ``prefill`` until its first prefill ends, then ``decode``.
     """
     replicas = run.batches.get("replica", pd.Series(0, run.batches.index))
-    events = [_named("process", REQUESTS, 0, "requests")]
+    events = [label("process", REQUESTS, 0, "requests")]
     for replica, batches in run.batches.groupby(replicas.to_numpy()):
         process = int(replica) + 1
-        events.append(_named("process", process, 0, f"replica {replica}, {run.scheduler}"))
-        events.append(_named("thread", process, 0, "batches"))
+        events.append(label("process", process, 0, f"replica {replica}, {run.scheduler}"))
+        events.append(label("thread", process, 0, "batches"))
         events.extend(_batch_events(batches, process))
     events.extend(_request_events(run.requests))
-    return {"traceEvents": events, "displayTimeUnit": "ms"}
-
-
-def _named(kind: str, process: int, thread: int, name: str) -> Event:
-    return {
-        "ph": "M",
-        "name": f"{kind}_name",
-        "pid": process,
-        "tid": thread,
-        "args": {"name": name},
-    }
-
-
-def _slice(
-    name: str, process: int, thread: int, start_s: float, end_s: float, args: dict[str, Any]
-) -> Event:
-    return {
-        "ph": "X",
-        "name": name,
-        "pid": process,
-        "tid": thread,
-        "ts": _microseconds(start_s),
-        "dur": max(0.0, _microseconds(end_s) - _microseconds(start_s)),
-        "args": args,
-    }
-
-
-def _microseconds(seconds: float) -> float:
-    return round(float(seconds) * 1e6, 3)
+    return trace_events.whole(events, "ms")
 
 
 def _batch_events(batches: pd.DataFrame, process: int) -> list[Event]:
@@ -92,13 +55,13 @@ def _batch_events(batches: pd.DataFrame, process: int) -> list[Event]:
         start, end = batch["start_s"], batch["start_s"] + batch["duration_s"]
         name = f"{batch['prefill_tokens']} + {batch['decode_tokens']} tokens"
         args = {key: value for key, value in batch.items() if key not in ("start_s", "duration_s")}
-        events.append(_slice(name, process, 0, start, end, {"batch": number, **args}))
+        events.append(span(name, process, 0, 1e6 * start, 1e6 * end, {"batch": number, **args}))
         events.extend(
             {
                 "ph": "C",
                 "name": counter,
                 "pid": process,
-                "ts": _microseconds(start),
+                "ts": microseconds(1e6 * start),
                 "args": {counter: batch[counter]},
             }
             for counter in COUNTERS
@@ -110,7 +73,7 @@ def _request_events(requests: pd.DataFrame) -> list[Event]:
     events = []
     tracks = _tracks(requests)
     for track in range(tracks.max(initial=-1) + 1):
-        events.append(_named("thread", REQUESTS, track, f"requests {track}"))
+        events.append(label("thread", REQUESTS, track, f"requests {track}"))
     for track, request in zip(tracks.tolist(), requests.to_dict("records"), strict=True):
         arrival = request["arrival_s"]
         times = [arrival, request["first_scheduled_s"], arrival + request["ttft_s"]]
@@ -122,7 +85,7 @@ def _request_events(requests: pd.DataFrame) -> list[Event]:
         ):
             if end > start:  # also false where it is not known
                 name = f"{request['request_id']} {phase}"
-                events.append(_slice(name, REQUESTS, track, start, end, args))
+                events.append(span(name, REQUESTS, track, 1e6 * start, 1e6 * end, args))
     return events
 
 

@@ -301,12 +301,20 @@ def test_figures_stand_as_the_notebook_draws_them_and_numbered_claims_first(repo
 
 
 def test_stages_that_share_a_notebook_are_told_apart(checkout):
-    for name in ("load_fit", "capacity"):
+    for name, seeds in (("load_fit", "[1, 2]"), ("capacity", "[7, 8]")):
         path = checkout / "results" / "serving" / name / "notebook.ipynb"
-        path.write_text(re.sub(r"# (SLAI against|Capacity by)[^\\]*", "# One", path.read_text()))
-    text = (build(checkout).parent / "serving.html").read_text()
+        text = re.sub(r"# (SLAI against|Capacity by)[^\\]*", "# One", path.read_text())
+        path.write_text(text.replace("seeds = [0, 1, 2, 3]", f"seeds = {seeds}"))
+    reports = build(checkout).parent
+    text = (reports / "serving.html").read_text()
     assert "One (load_fit)" in text
     assert "One (capacity)" in text
+    assert text.count("The same notebook as for") == 1
+    own = '<p class="own">Its own parameters: <code>seeds: [7, 8]</code>.</p>'
+    assert own in text
+    page = (reports / "serving" / "capacity.html").read_text()
+    assert "<code>serving.capacity</code>" in page
+    assert own in page
 
 
 def test_a_claim_of_two_stages_is_refused(checkout):

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from schedlab.lab import claims
-from schedlab.lab.report.findings import VERDICTS, Finding, number
+from schedlab.lab.report.findings import VERDICTS, Finding, number, true_minus
 from schedlab.lab.report.marks import interval_mark
 from schedlab.lab.report.systems import SYSTEMS
 from schedlab.lab.statistics import interval
@@ -101,3 +101,8 @@ def test_marks_beside_each_other_share_an_axis():
     ]
     assert dots[1] - dots[0] > 50
     assert interval_mark(make(), one) == ""
+
+
+def test_words_get_a_true_minus_before_numbers_only():
+    text = "direction-only below -0.5; within [-1, 2] of DPM-2 and 1e-05"
+    assert true_minus(text) == "direction-only below −0.5; within [−1, 2] of DPM-2 and 1e-05"

@@ -39,7 +39,7 @@ def parity_by_class(table: pd.DataFrame, limit: float) -> Figure:
     axes.grid(visible=True, axis="x")
     axes.grid(visible=False, axis="y")
     axes.set_xlabel("largest difference of a step, relative to the largest value in it")
-    reference(axes, limit, "1e-5", axis="x")
+    reference(axes, limit, "limit", axis="x")
     legend(figure, columns=2)
     return figure
 

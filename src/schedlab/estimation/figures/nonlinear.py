@@ -7,6 +7,7 @@ from schedlab.estimation.experiment.nonlinear import BLIND, POLICIES
 from schedlab.lab.figures import bars, canvas, looks_of
 
 LOOKS = looks_of(POLICIES)
+TITLES = {"van_der_pol": "Van der Pol", "lorenz": "Lorenz"}
 
 
 def nonlinear_costs(costs: pd.DataFrame) -> Figure:
@@ -28,7 +29,7 @@ def nonlinear_costs(costs: pd.DataFrame) -> Figure:
         if axes not in panels[:, 0]:
             axes.set_yticklabels([])
         axes.tick_params(axis="y", labelsize=8)
-        axes.set_title(name.replace("_", " "))
+        axes.set_title(TITLES.get(name, name.replace("_", " ")))
     for axes in panels.flat[len(systems) :]:
         axes.set_axis_off()
     figure.supxlabel("cost over that of the scheduler learned for plain prediction", fontsize=9.5)

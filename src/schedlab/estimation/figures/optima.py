@@ -35,6 +35,8 @@ def pair_bars(simulations: pd.DataFrame) -> Figure:
             axes.set_yticklabels([])
     for axes in panels.flat[len(systems) :]:
         axes.set_visible(False)
+    for axes in panels.flat[max(0, len(systems) - columns) : len(systems)]:
+        axes.tick_params(labelbottom=True)  # the last of each column, above a gap too
     figure.supxlabel("cost / cost of zero-bias", fontsize=10.5)
     return figure
 

@@ -1,6 +1,7 @@
 """Evaluated claims as the report shows them: read, checked, and put into words."""
 
 import math
+import re
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
@@ -60,6 +61,11 @@ class Finding(BaseModel):
 
 
 MOST_DECIMALS = 6
+
+
+def true_minus(text: str) -> str:
+    """Return words with a true minus before negative numbers, as :func:`number` writes them."""
+    return re.sub(r"(?<!\w)-(?=\d)", "−", text)
 
 
 def number(value: float, width: float = 0.0) -> str:

@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from schedlab.lab.report import notebooks
-from schedlab.lab.report.findings import VERDICTS, number
+from schedlab.lab.report.findings import VERDICTS, number, true_minus
 from schedlab.lab.report.marks import interval_mark
 from schedlab.lab.report.results import Stage
 from schedlab.lab.report.systems import SYSTEMS, System
@@ -72,7 +72,7 @@ def notebook_page(stage: Stage, home: System) -> str:
     first = (cell for cell in stage.notebook.cells if cell.cell_type == "markdown")
     return _render(
         "notebook.html",
-        title=stage.title,
+        stage=stage,
         body=notebooks.body(stage.notebook, figures),
         headed=any(line.startswith("# ") for cell in first for line in cell.source.split("\n")),
         home=home,
@@ -131,6 +131,7 @@ def _environment() -> Environment:
     )
     script = (notebooks.TEMPLATES / "filter.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    environment.filters["true_minus"] = true_minus
     environment.globals.update(
         up="",
         script=Markup(script),

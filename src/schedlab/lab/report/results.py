@@ -2,9 +2,9 @@
 
 import json
 import math
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,11 @@ class Figure:
 
 @dataclass(frozen=True)
 class Stage:
-    """One executed notebook and all that it saved."""
+    """One executed notebook and all that it saved.
+
+    Where several stages execute the same notebook, ``twin`` names the first of them on the pages of
+    the others, and ``own`` holds the parameters that tell a stage from the rest.
+    """
 
     system: str
     name: str
@@ -43,6 +47,8 @@ class Stage:
     figures: tuple[Figure, ...]
     findings: tuple[Finding, ...]
     numbers: dict[str, float | int | str]
+    twin: str = ""
+    own: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def page(self) -> str:
@@ -77,19 +83,37 @@ def read_stages(root: Path, system: str) -> tuple[Stage, ...]:
     """
     order = parameters.names(parameters.read(root))
     found = sorted((root / "results" / system).glob("*.json"))
-    stages = _with_own_titles([_stage(system, path) for path in found])
+    stages = [_stage(system, path) for path in found]
     _refuse_repeats(stages)
     rank = {name: position for position, name in enumerate(order)}
-    return tuple(sorted(stages, key=lambda s: (rank.get(f"{system}.{s.name}", len(rank)), s.name)))
+    stages.sort(key=lambda s: (rank.get(f"{system}.{s.name}", len(rank)), s.name))
+    return _told_apart(stages)
 
 
-def _with_own_titles(stages: list[Stage]) -> list[Stage]:
-    """Add the stage's name to titles that two stages share because they share a notebook."""
-    times = Counter(stage.title for stage in stages)
-    return [
-        replace(stage, title=f"{stage.title} ({stage.name})") if times[stage.title] > 1 else stage
+def _told_apart(stages: list[Stage]) -> tuple[Stage, ...]:
+    """Give stages that share a notebook, so also its title, what tells them apart."""
+    alike = defaultdict(list)
+    for stage in stages:
+        alike[stage.title].append(stage)
+    return tuple(
+        _among(stage, alike[stage.title]) if len(alike[stage.title]) > 1 else stage
         for stage in stages
-    ]
+    )
+
+
+def _among(stage: Stage, twins: list[Stage]) -> Stage:
+    own = {}
+    for name, value in stage.parameters.items():
+        values = [twin.parameters.get(name) for twin in twins]
+        if any(v != value for v in values) and not any(map(_has_mappings, values)):
+            own[name] = value
+    twin = "" if stage is twins[0] else twins[0].name
+    return replace(stage, title=f"{stage.title} ({stage.name})", twin=twin, own=own)
+
+
+def _has_mappings(value: Any) -> bool:
+    """Tell whether a parameter is a list such as that of schedulers, which fills lines."""
+    return isinstance(value, list) and any(isinstance(item, dict) for item in value)
 
 
 def _refuse_repeats(stages: list[Stage]) -> None:

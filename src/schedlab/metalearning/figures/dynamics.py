@@ -151,9 +151,9 @@ def _weights_over(axes: Axes, tasks: pd.DataFrame, factor: str) -> None:
                 color=KINDS[kind].colour,
                 linewidth=0,
                 alpha=0.6,
-                label=kind,
                 rasterized=True,
             )
+            axes.plot([], [], "o", color=KINDS[kind].colour, label=kind)
     axes.axhline(1.0, color=PALETTE[-1], linewidth=1.0)
     axes.set_yscale("log")
     axes.set_ylim(8e-4, 30)

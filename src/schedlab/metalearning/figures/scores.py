@@ -11,8 +11,8 @@ from schedlab.metalearning import names
 LOOKS = looks_of(
     [
         *(names.UNIFORM, names.SELF_PACED, names.ATS, names.ORACLE, names.HARDEST, names.FOCAL),
-        *(names.DAML, names.CLASS_PAIRS, names.PAML, names.SIMILAR, names.MATCHED),
-        *(names.LITERAL, names.LOSS_ONLY, names.SIMILARITY_ONLY, names.REWEIGHTED),
+        *(names.DAML, names.CLASS_PAIRS, names.PAML, names.SIMILAR, names.LOSS_ONLY),
+        *(names.LITERAL, names.MATCHED, names.SIMILARITY_ONLY, names.REWEIGHTED),
         *(names.UNTRAINED, names.BASS, names.DERTS, names.ASR),
     ]
 )
@@ -77,6 +77,8 @@ def against_compute(curves: pd.DataFrame, unit: str) -> Figure:
     figure, axes = canvas()
     looks = looks_for(list(curves["scheduler"]))
     shown = curves.assign(thousands=curves["passes"] / 1000)
+    last = shown.groupby("scheduler")["thousands"].transform("max")
+    shown = shown.loc[last.sort_values(ascending=False, kind="stable").index]  # short ones on top
     curve(axes, shown, x="thousands", y="score", hue="scheduler", looks=looks)
     axes.set(xlabel="thousand passes over a task, a backward pass counting two", ylabel=unit)
     legend(figure)

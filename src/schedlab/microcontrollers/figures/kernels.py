@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from schedlab.lab.figures import HATCHES, MARKERS, PALETTE, canvas, legend
+from schedlab.microcontrollers import costs
 
 KINDS = {"text_bytes": "kernels", "constants_bytes": "weights"}
 
@@ -20,8 +21,9 @@ def grids(table: pd.DataFrame) -> Figure:
     models, targets = table["model"].unique(), table["target"].unique()
     top = table["workgroups"].max()
     ticks = [4**k for k in range(10) if 4**k <= 2 * top]
-    figure, panels = canvas(height=0.9 + 1.15 * len(models), rows=len(models))
-    for axes, model in zip(np.atleast_1d(panels).flat, models, strict=True):
+    height = 0.9 + 1.15 * len(models)
+    figure, panels = canvas(len(models), 1, height=height, squeeze=False, sharex=True)
+    for axes, model in zip(panels.flat, models, strict=True):
         for k, target in enumerate(targets):
             rows = table[(table["model"] == model) & (table["target"] == target)]
             places = rows["dispatch"] + 1 + 0.16 * (k - (len(targets) - 1) / 2)
@@ -30,8 +32,8 @@ def grids(table: pd.DataFrame) -> Figure:
         axes.set(ylabel="workgroups", ylim=(0.7, 2 * top), yscale="log")
         axes.set_yticks(ticks, map(str, ticks))
         axes.minorticks_off()
-        axes.set_xticks(range(1, rows["dispatch"].max() + 2))
-        axes.set_title(model, fontsize=9, loc="left")
+        axes.set_title(costs.title(model), fontsize=9, loc="left")
+    axes.set_xticks(range(1, table["dispatch"].max() + 2))
     axes.set_xlabel("dispatch, in program order")
     legend(figure, columns=2)
     return figure
@@ -45,7 +47,7 @@ def flash(sizes: pd.DataFrame) -> Figure:
     sizes
         Of :func:`schedlab.microcontrollers.experiment.kernels.size_table`.
     """
-    places = sizes["model"] + " · " + sizes["target"]
+    places = sizes["model"].map(costs.title) + " · " + sizes["target"]
     figure, axes = canvas(height=1.0 + 0.27 * len(places))
     left = np.zeros(len(places))
     for k, (column, label) in enumerate(KINDS.items()):

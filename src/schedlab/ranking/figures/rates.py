@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from schedlab.lab.figures import Look, canvas, legend, looks_of, reference
 from schedlab.lab.statistics import interval
@@ -49,7 +50,8 @@ def _points(axes: Axes, arm: pd.DataFrame, label: str, look: Look, *, named: boo
         axes.plot([across.estimate] * 2, [up.low, up.high], **style)
         if named:
             place = {"textcoords": "offset points", "xytext": (7, -3), "fontsize": 8}
-            axes.annotate(f"T = {after}", rows[-1], **place)
+            halo = [withStroke(linewidth=2.5, foreground="white")]  # readable on a line
+            axes.annotate(f"T = {after}", rows[-1], path_effects=halo, zorder=4, **place)
     across, up = zip(*rows, strict=True)
     style = {"color": look.colour, "marker": look.marker, "linestyle": look.line}
     axes.plot(across, up, label=label, **style)

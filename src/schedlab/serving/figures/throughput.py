@@ -9,7 +9,7 @@ from schedlab.serving.figures.looks import looks_in
 
 def backlog_over_time(backlog: pd.DataFrame) -> Figure:
     """Draw the requests in the system over time, a line per load around the bound."""
-    table = backlog.assign(label=backlog["load"].map("{:.0%} of the bound".format))
+    table = backlog.assign(label=(100 * backlog["load"]).map("{:.0f} % of the bound".format))
     figure, axes = canvas(height=4.2)
     curve(axes, table, x="time_s", y="requests", hue="label", looks=looks_of(table["label"]))
     for line in axes.lines:
@@ -58,7 +58,8 @@ def tile_staircase(staircase: pd.DataFrame, tiling: pd.DataFrame) -> Figure:
     shades = ("#5f6973", "#9aa3ab", "#c3c9ce")
     for shade, name in zip(shades, staircase["cost_model"].unique(), strict=False):
         model = staircase[staircase["cost_model"] == name]
-        axes.plot(model["tokens"], model["tokens_per_s"], color=shade, marker=".", label=name)
+        label = name.removesuffix("-staircase").upper()
+        axes.plot(model["tokens"], model["tokens_per_s"], color=shade, marker=".", label=label)
     table = tiling.assign(tokens=tiling["budget"] + tiling["extra"])
     more = table["scheduler"] + ", 8 tokens more"
     table["label"] = table["scheduler"].where(table["extra"] == 0, more)

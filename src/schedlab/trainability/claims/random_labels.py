@@ -7,7 +7,7 @@ import pandas as pd
 
 from schedlab.lab.claims import CannotTell, Claim, Estimator, Tables
 from schedlab.lab.parameters import SCALES
-from schedlab.trainability.labels import AS_WRITTEN, FINAL, RESET, SCHEDULED, VANILLA
+from schedlab.trainability.labels import AS_WRITTEN, FINAL, METHODS, RESET, SCHEDULED, VANILLA
 from schedlab.trainability.parameters import RandomLabelParameters
 
 # Figure 5, mean task accuracy over 40 tasks, digitised: vanilla, reset, scheduled.
@@ -25,17 +25,11 @@ FIRST_LAYER = {
     "wasserstein": (0.47, 0.57, 0.80),
     "crelu": (0.27, 0.31, 0.35),
 }
-NAMES = {
-    "plain": "No regulariser",
-    "l2": "L2",
-    "wasserstein": "Wasserstein",
-    "crelu": "CReLU",
-}
 PAPER = "set scale: paper in params.yaml, then dvc repro trainability@{} (a GPU, about a day)"
 
 
 def method_of(parameters: RandomLabelParameters) -> str:
-    """Return what the paper would call the method: a key of :data:`NAMES`, or a penalty's name."""
+    """Return what the paper calls the method: a key of :data:`METHODS`, or a penalty's name."""
     if parameters.penalty:
         return parameters.penalty
     if parameters.activation == "crelu":
@@ -49,10 +43,10 @@ def random_label_claims(method: str) -> list[Claim]:
     Parameters
     ----------
     method
-        A key of :data:`NAMES`. Of other methods, such as a penalty of one's own, the paper says
+        A key of :data:`METHODS`. Of other methods, such as a penalty of one's own, the paper says
         nothing. Without a regulariser it shows the decline only, and no scheduler.
     """
-    if method not in NAMES:
+    if method not in METHODS:
         return []
     decline = _decline_claim(method)
     if method == "plain":
@@ -82,7 +76,7 @@ def _order_claim(
     """Return the claim that the first arm fits later tasks better than the second."""
     return Claim(
         id=f"trainability/{method}-{name}",
-        sentence=f"{NAMES[method]}: {words}",
+        sentence=f"{METHODS[method]}: {words}",
         source=source,
         estimator=difference(*arms),
         published=published,
@@ -154,7 +148,7 @@ def _decline_claim(method: str) -> Claim:
     declines = method in ("plain", "l2")
     return Claim(
         id=f"trainability/{method}-" + ("loses-trainability" if declines else "keeps-its-level"),
-        sentence=f"{NAMES[method]}: at a constant step the last task is fitted "
+        sentence=f"{METHODS[method]}: at a constant step the last task is fitted "
         + ("worse than the first" if declines else "as well as the first, to 10 %"),
         source="figure 4, over 5 tasks" if method == "plain" else "figure 5",
         estimator=last_over_first,
@@ -170,7 +164,7 @@ def _first_layer_claim(method: str) -> Claim:
     low, middle, high = FIRST_LAYER[method]
     return Claim(
         id=f"trainability/{method}-first-layer-cools",
-        sentence=f"{NAMES[method]}: the first layer's learning rate falls to between {low:g} and "
+        sentence=f"{METHODS[method]}: the first layer's learning rate falls to between {low:g} and "
         f"{high:g} of its start",
         source="figure 8, for 100 to 500 epochs a task",
         estimator=first_layer_end,

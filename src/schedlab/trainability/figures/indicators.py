@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 
 from schedlab.lab.figures import canvas, legend, looks_of
 from schedlab.trainability.indicators import NAMES
+from schedlab.trainability.labels import METHODS
 
 
 def scatter(by_task: pd.DataFrame) -> Figure:
@@ -20,7 +21,7 @@ def scatter(by_task: pd.DataFrame) -> Figure:
                 look.marker,
                 color=look.colour,
                 alpha=0.8,
-                label=method,
+                label=METHODS[method],
             )
         axes.set_xlabel(words)
     for row in panels:
@@ -38,9 +39,8 @@ def predictions(table: pd.DataFrame) -> Figure:
     for axes, bound in zip(panels, bounds, strict=True):
         for method, part in table[table["bound"] == bound].groupby("method", sort=False):
             look = looks[method]
-            axes.plot(
-                part["accuracy"], part["predicted"], look.marker, color=look.colour, label=method
-            )
+            style = {"color": look.colour, "label": METHODS[method]}
+            axes.plot(part["accuracy"], part["predicted"], look.marker, **style)
         axes.plot(ends, ends, color="#5f6973", linewidth=0.8)
         axes.set(xlabel="accuracy", title=bound)
     panels[0].set_ylabel("predicted accuracy")

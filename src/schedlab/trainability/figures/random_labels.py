@@ -3,8 +3,11 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from schedlab.lab.figures import GREY, canvas, curve, legend, looks_of
-from schedlab.trainability.labels import SCHEDULED
+from schedlab.lab.figures import GREY, Look, canvas, curve, legend, looks_of
+from schedlab.trainability.labels import AS_WRITTEN, FINAL, RESET, SCHEDULED, VANILLA
+
+COMPARED = (SCHEDULED, AS_WRITTEN, RESET, FINAL)
+PLAIN = Look(GREY, "P", "-", "")
 
 BOUNDS = {
     "effective_step": "effective step α",
@@ -15,13 +18,26 @@ BOUNDS = {
 
 
 def accuracy_by_task(accuracy: pd.DataFrame) -> Figure:
-    """Draw the mean accuracy along each task, one line per arm."""
-    figure, axes = canvas(height=4.6)
-    curve(axes, accuracy, x="task", y="accuracy", hue="arm", looks=looks_of(accuracy["arm"]))
-    axes.set(xlabel="task", ylabel="training accuracy, mean along the task")
-    axes.set_xticks(sorted(accuracy["task"].unique()))
+    """Draw the mean accuracy along each task, one line per arm.
+
+    The scheduler and its controls share a panel; schedules and remedies, if any, have the next.
+    The constant step is grey in both.
+    """
+    arms = list(dict.fromkeys(accuracy["arm"]))
+    own = [arm for arm in arms if arm in COMPARED]
+    others = [arm for arm in arms if arm not in (VANILLA, *COMPARED)]
+    groups = [group for group in (own, others) if group] or [[]]
+    height = 1.0 + 3.2 * len(groups)
+    figure, panels = canvas(len(groups), 1, height=height, squeeze=False, sharex=True, sharey=True)
+    for axes, group in zip(panels[:, 0], groups, strict=True):
+        part = accuracy[accuracy["arm"].isin([VANILLA, *group])]
+        looks = {VANILLA: PLAIN, **looks_of(group)}
+        curve(axes, part, x="task", y="accuracy", hue="arm", looks=looks)
+        axes.set(ylabel="training accuracy")
+        above = {"loc": "lower left", "bbox_to_anchor": (0, 1), "frameon": False}
+        axes.legend(ncols=2, handlelength=2.8, **above)
+    axes.set(xlabel="task", xticks=sorted(accuracy["task"].unique()))
     axes.set_ylim(bottom=max(0.0, axes.get_ylim()[0]))  # a band over few seeds may reach below
-    legend(figure, columns=2)
     return figure
 
 
