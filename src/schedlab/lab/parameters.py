@@ -118,10 +118,10 @@ def section(name: str, root: Path, *, checked: bool = False) -> Section:
         If the section is unknown or malformed, or a value is refused by the stage's model; the
         message names file, key and what would be allowed.
     """
-    return _section(read(root), name)
+    return _section(read(root), name, checked=checked)
 
 
-def _section(everything: Mapping[str, Any], name: str) -> Section:
+def _section(everything: Mapping[str, Any], name: str, *, checked: bool = False) -> Section:
     scale = everything["scale"]
     parts = _parts(everything, name)
     values = {**parts[SHARED], **parts[scale]}
