@@ -5,6 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from schedlab.lab.threads import VARIABLES
+
+# Each worker of pytest has a core of its own: with more threads than cores, those that wait at the
+# end of a parallel loop keep the others from finishing it. Read when a library is loaded, and
+# handed on to workers, stages and notebooks.
+os.environ.update(dict.fromkeys(VARIABLES, "1"))
+
 
 @pytest.fixture
 def real_mirror() -> Path:

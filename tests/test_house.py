@@ -19,6 +19,7 @@ from schedlab.lab.paths import find_root
 ROOT = find_root()
 NOTEBOOKS = sorted((ROOT / "notebooks").rglob("*.ipynb"))
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+PARAMETERS = yaml.safe_load((ROOT / "params.yaml").read_text())
 
 
 def pins() -> dict[str, str]:
@@ -93,8 +94,9 @@ def test_a_notebook_opens_at_the_smoke_size_of_one_of_its_stages(path: Path):
         return
     assert given.pop("scale") == "smoke"
     assert given.pop("output_folder").startswith("results/scratch/")
-    everything = yaml.safe_load((ROOT / "params.yaml").read_text())[path.parent.name]
-    sections = [{**parts["all"], **parts["smoke"]} for parts in everything.values()]
+    sections = [
+        {**parts["all"], **parts["smoke"]} for parts in PARAMETERS[path.parent.name].values()
+    ]
     assert given in sections
 
 
@@ -116,13 +118,18 @@ def modules_used(source: str) -> set[str]:
 
 
 @cache
+def modules_used_by(path: str) -> set[str]:
+    return modules_used((ROOT / path).read_text())
+
+
+@cache
 def reachable(path: str) -> frozenset[str]:
     """Return all modules of schedlab that a module needs, itself included."""
     todo, seen = {path}, set()
     while todo:
         current = todo.pop()
         seen.add(current)
-        todo |= modules_used((ROOT / current).read_text()) - seen
+        todo |= modules_used_by(current) - seen
     return frozenset(seen)
 
 

@@ -37,7 +37,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("PYTHONHASHSEED", "MPLCONFIGDIR", "IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "TZ"):
         monkeypatch.setenv(name, "")  # so that what a run sets is undone afterwards
     (tmp_path / "params.yaml").write_text(
-        "scale: smoke\nthreads: 1\ntoy:\n  one: {all: {amount: 7}}\n"
+        "scale: smoke\nthreads: 2\ntoy:\n  one: {all: {amount: 7}}\n"
     )
     (tmp_path / "dvc.yaml").touch()
     return tmp_path
@@ -67,7 +67,7 @@ def test_a_stage_leaves_notebook_and_metrics_and_the_same_bytes_again(root):
     }
     assert json.loads(first["results/toy/one.json"]) == {"amount": 7, "claims": {}}
     text = first["results/toy/one/notebook.ipynb"].decode()
-    assert "7 smoke 1" in text
+    assert "7 smoke 2" in text
     assert "beside the notebook: []" in text  # two stages at once would share such sockets
     assert str(root) not in text
     run.run("toy.one", notebook, root)

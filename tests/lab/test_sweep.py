@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from threadpoolctl import threadpool_limits
 
 from schedlab.lab.sweep import sweep
-from schedlab.lab.threads import one_thread
+from schedlab.lab.threads import VARIABLES, one_thread
 
 # Functions for the workers, in a file that they can import and that logs each call
 MODULE = """
@@ -242,16 +243,20 @@ def test_empty_tables_leave_the_types_of_columns_alone(tmp_path, monkeypatch):
     assert list(map(str, table.dtypes)) == ["int64", "int64", "float64"]
 
 
-def test_workers_and_this_process_compute_with_one_thread(tmp_path, monkeypatch):
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_workers_and_this_process_compute_with_one_thread(tmp_path, monkeypatch, jobs):
 
     def threads(point, seed):
         from threadpoolctl import threadpool_info
 
         return {"threads": max(pool["num_threads"] for pool in threadpool_info())}
 
-    for jobs in (1, 2):
+    for name in VARIABLES:
+        monkeypatch.setenv(name, "2")
+    with threadpool_limits(2):
+        assert threads(1, 0) == {"threads": 2}
         table = sweep(threads, {"point": [1, 2]}, [0], jobs=jobs, store=tmp_path / "store")
-        assert list(table["threads"]) == [1, 1]
+    assert list(table["threads"]) == [1, 1]
 
 
 def test_threads_are_given_back(monkeypatch):

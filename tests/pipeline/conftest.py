@@ -1,5 +1,6 @@
 """Scratch copies of the checkout in which the pipeline can be run, damaged and killed."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -25,6 +26,9 @@ TINY = {
 STAGES = ("batch", "load_fit")
 """Stages of the copy: two notebooks that share no file."""
 
+KEPT = (*STAGES, "own_lengths")
+"""Sections of the copy's parameters."""
+
 
 class Copy:
     """A scratch copy: where it lies, and how to run commands in it."""
@@ -33,6 +37,10 @@ class Copy:
         self.root = root
         # At this size starting worker processes takes longer than the work.
         self.environment = {**scratch.environment(root), "SCHEDLAB_JOBS": "1"}
+
+    def at(self, root: Path) -> "Copy":
+        """Return a copy of this copy."""
+        return Copy(shutil.copytree(self.root, root, symlinks=True))
 
     def run(self, *command: str, **options: object) -> subprocess.CompletedProcess[str]:
         """Run ``python -m command`` in the copy, and return its status and output."""
@@ -70,7 +78,9 @@ class Copy:
 
 
 def shrink(values: dict) -> None:
-    """Bring the copy's stages down to :data:`TINY`."""
+    """Bring the copy's stages down to :data:`TINY`, and leave out what no stage of it reads."""
+    for system in [name for name, part in values.items() if isinstance(part, dict)]:
+        values[system] = {k: part for k, part in values[system].items() if k in KEPT}
     values["scale"] = "smoke"
     for stage in STAGES:
         parts = values["serving"][stage]
@@ -79,13 +89,34 @@ def shrink(values: dict) -> None:
         parts["all"] = parts["all"] | {"schedulers": parts["all"]["schedulers"][:2]}
 
 
-@pytest.fixture
-def copy(tmp_path: Path) -> Copy:
-    """Return a fresh copy at tiny size, in a folder with a space in its name."""
-    made = Copy(scratch.copy_checkout(find_root(), tmp_path / "a copy"))
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Copy:
+    """Return a copy at tiny size, from which each test's own copy is made."""
+    made = Copy(scratch.copy_checkout(find_root(), tmp_path_factory.mktemp("template") / "a copy"))
     made.edit(shrink)
     keep_stages(made.root)
     return made
+
+
+@pytest.fixture(scope="session")
+def reproduced(template: Copy, tmp_path_factory: pytest.TempPathFactory) -> Copy:
+    """Return a copy in which every stage has run, to be looked at and left as it is."""
+    made = template.at(tmp_path_factory.mktemp("reproduced") / "a copy")
+    done = made.run("dvc", "repro")
+    assert done.returncode == 0, done.stderr
+    return made
+
+
+@pytest.fixture
+def copy(template: Copy, tmp_path: Path) -> Copy:
+    """Return a fresh copy at tiny size, in a folder with a space in its name."""
+    return template.at(tmp_path / "a copy")
+
+
+@pytest.fixture
+def finished(reproduced: Copy, tmp_path: Path) -> Copy:
+    """Return such a copy with all its results."""
+    return reproduced.at(tmp_path / "a copy")
 
 
 def keep_stages(root: Path) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import random
-import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -51,16 +50,15 @@ def kill_at_random(copy: Copy, times: int, longest_s: float, chance: random.Rand
             pytest.fail(f"finished before kill {number + 1} of {times}")
 
 
-def test_a_run_killed_elsewhere_goes_on_to_the_same_bytes(copy: Copy, tmp_path: Path):
-    moved = Copy(tmp_path / "b" / "another copy")
-    shutil.copytree(copy.root, moved.root)
+def test_a_run_killed_elsewhere_goes_on_to_the_same_bytes(
+    template: Copy, reproduced: Copy, tmp_path: Path
+):
+    moved = template.at(tmp_path / "b" / "another copy")
     moved.environment = elsewhere(moved, tmp_path / "home")
-    first = copy.run("dvc", "repro")
-    assert first.returncode == 0, first.stderr
-    kill_at_random(moved, times=2, longest_s=12, chance=random.Random(3))
+    kill_at_random(moved, times=2, longest_s=7, chance=random.Random(3))
     finished = moved.run("schedlab.lab.reproduce", "--jobs", "2")
     assert finished.returncode == 0, finished.stderr
-    assert moved.outputs() == copy.outputs()
+    assert moved.outputs() == reproduced.outputs()
     assert "up to date" in moved.run("dvc", "status").stdout
 
 

@@ -118,7 +118,10 @@ def section(name: str, root: Path, *, checked: bool = False) -> Section:
         If the section is unknown or malformed, or a value is refused by the stage's model; the
         message names file, key and what would be allowed.
     """
-    everything = read(root)
+    return _section(read(root), name, checked=checked)
+
+
+def _section(everything: Mapping[str, Any], name: str, *, checked: bool = False) -> Section:
     scale = everything["scale"]
     parts = _parts(everything, name)
     values = {**parts[SHARED], **parts[scale]}
@@ -226,5 +229,6 @@ def check_all(root: Path) -> None:
     ValueError
         For the first value that is refused.
     """
-    for name in names(read(root)):
-        section(name, root)
+    everything = read(root)
+    for name in names(everything):
+        _section(everything, name)
