@@ -54,8 +54,7 @@ class Tasks:
         """
         if index.ndim == 1:
             return self._each(lambda values: values[index])
-        rows = torch.arange(len(index)).unsqueeze(1)
-        return self._each(lambda values: values[rows, index])
+        return self._each(lambda values: pick(values, index))
 
     def split(self, size: int) -> list[Tasks]:
         """Return the tasks of several seeds in pieces of at most ``size`` tasks."""
@@ -69,6 +68,26 @@ class Tasks:
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Tasks:
         return Tasks(*(None if v is None else change(v) for v in _values(self)))
+
+
+def pick(values: Tensor, index: Tensor) -> Tensor:
+    """Return what each seed picks: ``values[s, index[s]]`` for every seed ``s``.
+
+    Parameters
+    ----------
+    values
+        Shape ``(seeds, n, ...)``.
+    index
+        Shape ``(seeds, b)``.
+
+    Returns
+    -------
+    Shape ``(seeds, b, ...)``.
+    """
+    # On a CPU selecting rows takes a quarter of the time of indexing by them.
+    seeds, n = values.shape[:2]
+    rows = (index + n * torch.arange(seeds).unsqueeze(1)).flatten()
+    return values.flatten(0, 1).index_select(0, rows).unflatten(0, index.shape)
 
 
 def stack(members: Sequence[Tasks]) -> Tasks:

@@ -17,7 +17,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from schedlab.metalearning.batches import Tasks, stack
+from schedlab.metalearning.batches import Tasks, pick, stack
 from schedlab.metalearning.learners.candidates import Candidates, Learner, confusion
 from schedlab.metalearning.learners.factors import Similarity
 from schedlab.metalearning.learners.records import Params
@@ -197,10 +197,9 @@ class MetaTraining:
         """Let schedulers that learn without rewards know how their selection went."""
         if self.bilevel:
             return
-        rows = torch.arange(len(taken)).unsqueeze(1)
-        found = {"losses": candidates.losses[rows, taken]}
+        found = {"losses": pick(candidates.losses, taken)}
         if "confusion" in self.needs:
-            found["confusion"] = confusion(candidates.outputs[rows, taken], tasks.y_query)
+            found["confusion"] = confusion(pick(candidates.outputs, taken), tasks.y_query)
         for seed, (scheduler, state) in enumerate(zip(self.schedulers, states, strict=True)):
             own = {name: values[seed] for name, values in found.items()}
             scheduler.update(choice.feedback(seed, state, **own))

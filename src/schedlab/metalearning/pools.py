@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from schedlab.metalearning.batches import Tasks
+from schedlab.metalearning.batches import Tasks, pick
 from schedlab.metalearning.learners.candidates import Candidates
 from schedlab.metalearning.learners.factors import head_gradients
 from schedlab.metalearning.learners.records import Params
@@ -44,8 +44,7 @@ class Pool:
 
     def take(self, index: Tensor) -> Pool:
         """Return some of the candidates as a pool; ``index`` has shape ``(seeds, n)``."""
-        rows = torch.arange(len(index)).unsqueeze(1)
-        fields = {name: values[rows, index] for name, values in self.fields.items()}
+        fields = {name: pick(values, index) for name, values in self.fields.items()}
 
         def gradient(chosen: Tensor, coefficients: Tensor) -> Params:
             assert self.gradient is not None

@@ -135,9 +135,10 @@ def _train_task(
 
 
 def _gather(tasks: Sequence[Task], chosen: Tensor) -> tuple[Tensor, Tensor]:
+    # On a CPU selecting rows takes a quarter of the time of indexing by them.
     pairs = list(zip(tasks, chosen, strict=True))
-    inputs = torch.stack([task.inputs[rows] for task, rows in pairs])
-    return inputs, torch.stack([task.targets[rows] for task, rows in pairs])
+    inputs = torch.stack([task.inputs.index_select(0, rows) for task, rows in pairs])
+    return inputs, torch.stack([task.targets.index_select(0, rows) for task, rows in pairs])
 
 
 def _score(outputs: Tensor, targets: Tensor, losses: Tensor) -> Tensor:

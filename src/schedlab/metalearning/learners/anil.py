@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from schedlab.metalearning.batches import Tasks
+from schedlab.metalearning.batches import Tasks, pick
 from schedlab.metalearning.learners.candidates import Candidates, QueryLoss, measured
 from schedlab.metalearning.learners.factors import (
     Before,
@@ -124,6 +124,5 @@ def _heads(params: Params, tasks: int) -> Tensor:
 
 
 def _head_gradient(own: Tensor, index: Tensor, coefficients: Tensor) -> Params:
-    rows = torch.arange(len(index)).unsqueeze(1)
-    total = (own[rows, index] * coefficients[..., None, None]).sum(1)
+    total = (pick(own, index) * coefficients[..., None, None]).sum(1)
     return {"head.weight": total[:, :-1], "head.bias": total[:, -1]}

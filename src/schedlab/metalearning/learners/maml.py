@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, grad, vmap
 
-from schedlab.metalearning.batches import Tasks
+from schedlab.metalearning.batches import Tasks, pick
 from schedlab.metalearning.learners.candidates import Candidates, QueryLoss, measured
 from schedlab.metalearning.learners.factors import (
     Before,
@@ -61,9 +61,8 @@ class MAML(InnerLoop):
         )
 
         def gradient(index: Tensor, coefficients: Tensor) -> Params:
-            rows = torch.arange(len(index)).unsqueeze(1)
             return {
-                name: torch.einsum("sb,sb...->s...", coefficients, each_task[rows, index])
+                name: torch.einsum("sb,sb...->s...", coefficients, pick(each_task, index))
                 for name, each_task in gradients.items()
             }
 

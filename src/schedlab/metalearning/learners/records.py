@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from schedlab.metalearning.batches import pick
 from schedlab.metalearning.learners.layers import Dense
 from schedlab.metalearning.learners.networks import Network
 
@@ -101,12 +102,11 @@ def pooled(
     index, coefficients
         Which tasks with which weight, shape ``(seeds, b)``.
     """
-    rows = torch.arange(len(index)).unsqueeze(1)
     total: Params = {}
     for call, delta in zip(calls, deltas, strict=True):
-        chosen = delta[rows, index]
+        chosen = pick(delta, index)
         weighted = chosen * coefficients.reshape(*index.shape, *(1,) * (chosen.ndim - 2))
-        for name, gradient in call.layer.pooled(call.given[rows, index], weighted).items():
+        for name, gradient in call.layer.pooled(pick(call.given, index), weighted).items():
             key = f"{call.name}.{name}"
             total[key] = total[key] + gradient if key in total else gradient
     return total
