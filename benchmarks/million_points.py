@@ -189,7 +189,7 @@ def _shards(whole: dict[str, float], shards: dict[str, float]) -> Row:
         f"{shards['peak'] / 1e6:.0f} MB, {shards['seconds'] * 1e3:.2f} ms and "
         f"{shards['bytes']:.0f} bytes a point",
         f"{whole['peak'] / 1e6:.0f} MB, {whole['seconds'] * 1e3:.2f} ms a point",
-        whole["peak"] / shards["peak"],
+        whole["peak"] / shards["peak"] if shards["peak"] else None,  # none: within the import's
         f"{MANY // FEW} times at most",
         "growth of the peak over an imported, warm process",
     )
