@@ -185,17 +185,17 @@ def _similarity_row(subject: str, case: Case, scope: str) -> Row:
 
     weights = [i for i, n in enumerate(names) if n.endswith("weight")]
     assert torch.allclose(ours()[0][:, weights], loop()[:, weights], atol=1e-3)
-    fast, slow = in_turns([ours, loop], ROUNDS)
+    fast, slow = in_turns([_times(ours), _times(loop)], ROUNDS)
     note = "; ours includes adaptation and all meta-gradients"
     if scope == "head":
         note = "; of a convnet that is nearly all there is, as its head needs no backward pass"
     return Row(
         f"Similarity of support and query gradients of every task: {subject}",
-        f"{fast * 1e3:.1f} ms",
-        f"{slow * 1e3:.1f} ms",
+        f"{fast * 100:.1f} ms",
+        f"{slow * 100:.1f} ms",
         slow / fast,
         "5 times where the head's closed form allows it" if scope == "head" else "none",
-        f"forward passes included on both sides, equal to 1e-3, medians of {ROUNDS} turns{note}",
+        f"forward passes included on both sides, equal to 1e-3, {ROUNDS} turns of 10{note}",
     )
 
 
@@ -212,10 +212,10 @@ def _training(scheduler: Callable[[int], Scheduler], pool: int, batch: int, seed
     return training
 
 
-def _times(training: MetaTraining, count: int = 10) -> Callable[[], None]:
+def _times(call: Callable[[], object], count: int = 10) -> Callable[[], None]:
     def several() -> None:
         for _ in range(count):
-            training.advance()
+            call()
 
     return several
 
@@ -225,7 +225,7 @@ def _iteration_row(preset: str, pool: int, batch: int, options: dict) -> Row:
     wanted = {"preset": preset, "warm_up": 0, "norms": False, **options}
     ats = _training(lambda seed: ATS(2 if scope == "head" else 6, seed, **wanted), pool, batch)
     uniform = _training(lambda seed: Uniform(6, seed), pool, batch)
-    ours, peer = in_turns([_times(ats), _times(uniform)], ROUNDS)
+    ours, peer = in_turns([_times(ats.advance), _times(uniform.advance)], ROUNDS)
     passes = ats.log.steps[-1]["passes"], uniform.log.steps[-1]["passes"]
     validated = ats.bilevel.validation_tasks or len(ats.worlds[0].validation)
     return Row(
@@ -246,9 +246,9 @@ def _seeds_row(seeds: int) -> Row:
 
     def one_by_one() -> None:
         for training in alone:
-            _times(training)()
+            _times(training.advance)()
 
-    ours, peer = in_turns([_times(together), one_by_one], ROUNDS)
+    ours, peer = in_turns([_times(together.advance), one_by_one], ROUNDS)
     return Row(
         f"{seeds} seeds in one stack against {seeds} runs",
         f"{ours * 100:.1f} ms an iteration",
