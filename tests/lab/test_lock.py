@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
 
@@ -10,7 +11,7 @@ import pytest
 
 from schedlab.data import build
 from schedlab.lab import reproduce, scratch
-from schedlab.lab.lock import only_one
+from schedlab.lab.lock import only_one, wait_for_leftovers
 from schedlab.lab.sweep import sweep
 
 
@@ -94,6 +95,30 @@ def test_make_reproduce_leaves_a_running_dvc_alone(checkout):
         assert first.wait(timeout=60) == 0
     assert (checkout / "result").read_text() == "done\n"
     assert reproduce.stages(checkout) == ({"slow": set()}, set())
+
+
+def test_what_a_killed_run_left_behind_is_waited_for(tmp_path):
+    code = (
+        "import subprocess, sys; from pathlib import Path\n"
+        "from schedlab.lab.lock import at_work\n"
+        "stage = [sys.executable, '-c', 'import sys; print(1, flush=True); sys.stdin.read()']\n"
+        "with at_work(Path(sys.argv[1])) as mark: subprocess.run(stage, pass_fds=[mark])"
+    )
+    driver = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    driver.stdout.readline()  # its stage has begun
+    driver.kill()
+    driver.wait()
+    waiting = threading.Thread(target=wait_for_leftovers, args=[tmp_path])
+    waiting.start()
+    waiting.join(0.5)
+    assert waiting.is_alive()
+    driver.stdin.close()  # the stage ends
+    waiting.join(60)
+    assert not waiting.is_alive()
+    driver.stdout.close()
+    wait_for_leftovers(tmp_path)
 
 
 def test_data_is_built_by_one_at_a_time(checkout, monkeypatch):

@@ -35,3 +35,37 @@ def only_one(root: Path, name: str = "reproduce") -> Iterator[None]:
                 "wait for it, or stop it first"
             ) from None
         yield
+
+
+@contextmanager
+def at_work(root: Path) -> Iterator[int]:
+    """Mark the checkout as one in which a stage is being run.
+
+    Yields
+    ------
+    The descriptor of the mark, to be passed on to the process that runs the stage: the mark then
+    stays until that process has ended as well, even if this one is killed before it.
+    """
+    with _stages(root).open("a+") as mark:
+        fcntl.flock(mark, fcntl.LOCK_SH)
+        yield mark.fileno()
+
+
+def wait_for_leftovers(root: Path) -> None:
+    """Wait until the stages of an earlier run that was killed have ended as well.
+
+    They end by themselves, within seconds, and hold DVC's locks until then. Call it inside
+    :func:`only_one`, which makes sure that no living run is waited for.
+    """
+    with _stages(root).open("a+") as mark:
+        try:
+            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("waiting for the stages of a run that was killed to end", flush=True)
+            fcntl.flock(mark, fcntl.LOCK_EX)
+
+
+def _stages(root: Path) -> Path:
+    path = root / ".schedlab" / "stages.lock"
+    path.parent.mkdir(exist_ok=True)
+    return path

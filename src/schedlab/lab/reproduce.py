@@ -18,7 +18,7 @@ from pathlib import Path
 from schedlab.data import build
 from schedlab.lab import lifeline, parameters
 from schedlab.lab.claims import text_table
-from schedlab.lab.lock import only_one
+from schedlab.lab.lock import at_work, only_one, wait_for_leftovers
 from schedlab.lab.paths import find_root, tool_environment
 from schedlab.lab.run import DRIVER
 
@@ -38,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         root = find_root()
         with only_one(root):
+            wait_for_leftovers(root)
             parameters.check_all(root)
             print(build.build(root), flush=True)
             failed = bring_up_to_date(root, jobs)
@@ -141,9 +142,14 @@ def run_stage(root: Path, name: str, workers: int) -> bool:
         DRIVER: str(os.getpid()),
     }
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "-s", name]
-    with log.open("w") as output:
+    with log.open("w") as output, at_work(root) as mark:
         status = subprocess.run(
-            command, cwd=root, env=environment, stdout=output, stderr=subprocess.STDOUT
+            command,
+            cwd=root,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            pass_fds=[mark],
         ).returncode
     verdict = "done" if status == 0 else "FAILED"
     print(f"  {name} {verdict} in {time.monotonic() - begun:.0f} s", flush=True)
