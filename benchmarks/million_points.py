@@ -8,18 +8,19 @@ draws the conclusions. Four minutes or more.
 import importlib
 import importlib.util
 import os
-import resource
 import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
 from joblib.externals.loky import get_reusable_executor
 
-from benchmarks.table import Row
+from benchmarks.memory import peak_memory
+from benchmarks.table import Row, in_turns
 from schedlab.lab import parameters
 from schedlab.lab.paths import find_root
 from schedlab.lab.sweep import sweep
@@ -56,18 +57,14 @@ def _apart(call: Callable[..., dict[str, float]], *values: object) -> dict[str, 
         return pool.submit(call, *values).result()
 
 
-def _memory() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
-
-
 def _whole_sweep(points: int) -> dict[str, float]:
     """Measure one sweep in this process, and one that finds all its points in the store."""
     sweep(nothing, {"x": [0]}, [0], jobs=1, store=Path(tempfile.mkdtemp()))  # imports and caches
-    grid, before = {"x": range(points)}, _memory()
+    grid, before = {"x": range(points)}, peak_memory()
     with tempfile.TemporaryDirectory() as store:
         begun = time.process_time()
         sweep(nothing, grid, [0], jobs=1, store=Path(store), keep=True)
-        seconds, memory = time.process_time() - begun, _memory() - before
+        seconds, memory = time.process_time() - begun, peak_memory() - before
         stats = [path.stat() for path in Path(store).rglob("*.point")]
         begun = time.process_time()
         sweep(nothing, grid, [0], jobs=1, store=Path(store))
@@ -85,7 +82,7 @@ def _whole_sweep(points: int) -> dict[str, float]:
 def _sharded_sweep(points: int) -> dict[str, float]:
     """Measure sweeps of a thousand points each, of which each leaves one table."""
     sweep(nothing, {"x": [0]}, [0], jobs=1, store=Path(tempfile.mkdtemp()))
-    before, most = _memory(), 0
+    before, most = peak_memory(), 0
     with tempfile.TemporaryDirectory() as folder:
         begun = time.process_time()
         for start in range(0, points, FEW):
@@ -94,7 +91,7 @@ def _sharded_sweep(points: int) -> dict[str, float]:
             table.to_parquet(Path(folder, f"{start}.parquet"))
         seconds = time.process_time() - begun
         most = sum(path.stat().st_size for path in Path(folder).glob("*.parquet"))
-    return {"seconds": seconds / points, "peak": _memory() - before, "bytes": most / points}
+    return {"seconds": seconds / points, "peak": peak_memory() - before, "bytes": most / points}
 
 
 def _has(backend: str) -> bool:
@@ -207,24 +204,23 @@ def _storage(many: dict[str, float]) -> Row:
 
 
 def _directory() -> Row:
-    def seconds(count: int) -> float:
+    def make_and_remove(count: int) -> None:
         with tempfile.TemporaryDirectory() as name:
             paths = [Path(name, f"{i:032x}.point") for i in range(count)]
-            begun = time.process_time()
             for path in paths:
                 path.touch()
             for path in paths:
                 path.unlink()
-            return (time.process_time() - begun) / count
 
-    few, many = seconds(FEW), seconds(FILES)
+    turns = in_turns([partial(make_and_remove, size) for size in (FEW, FILES)])
+    few, many = (seconds / size for seconds, size in zip(turns, (FEW, FILES), strict=True))
     return Row(
         f"a file made and removed in one directory, of {FEW:,} against {FILES:,}",
         f"{few * 1e6:.0f} µs",
         f"{many * 1e6:.0f} µs",
         many / few,
         "1 times: no growth with size",
-        "empty files on the file system of the temporary folder",
+        "empty files in the temporary folder, wall time, medians of 3 turns",
     )
 
 

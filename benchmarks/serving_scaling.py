@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 
+from benchmarks.memory import peak_memory
 from benchmarks.table import Row
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
@@ -42,7 +43,6 @@ def _run(size: int) -> dict[str, float]:
 
 
 def _serve(size: int) -> dict[str, float]:
-    import resource
     import time
 
     from benchmarks.serving_trace import trace
@@ -58,8 +58,7 @@ def _serve(size: int) -> dict[str, float]:
 
     serve(10)
     seconds = serve(size)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # kB on Linux, bytes on macOS
-    return {"seconds": seconds, "gigabytes": peak / (1e9 if sys.platform == "darwin" else 1e6)}
+    return {"seconds": seconds, "gigabytes": peak_memory() / 1e9}
 
 
 if __name__ == "__main__":

@@ -92,16 +92,7 @@ def _run(tests: list[str], mutant: Mutant | None, log: Path) -> None:
         os.dup2(out, 2)
         if mutant:
             sys.meta_path.insert(0, _Finder(mutant))
-        options = [
-            "-x",
-            "-n",
-            "0",
-            "-p",
-            "no:cacheprovider",
-            "--hypothesis-seed=0",
-            "--durations=8",
-        ]
-        code = pytest.main([*options, *tests])
+        code = pytest.main([*OPTIONS, *tests])
         if mutant and mutant.name not in sys.modules:
             code = 0  # never imported: nothing could have noticed
         sys.stdout.flush()
