@@ -169,7 +169,9 @@ class Probe:
         statistics, first = {}, 0
         for name, parameters in layers.items():
             own = slice(first, first := first + len(parameters))
-            noise = self._noise(_squared(mean[own]), _squared(gradients[own]), norms[name])
+            plain_sq = _squared(mean[own])
+            gradient_sq = plain_sq if self.penalty is None else _squared(gradients[own])
+            noise = self._noise(plain_sq, gradient_sq, norms[name])
             sharpness = self._sharpness(name, parameters, gradients[own])
             statistics[name] = LayerStatistics(len(norms[name]), *noise, sharpness)
         return statistics
