@@ -155,6 +155,22 @@ def test_constants_out_of_range_are_refused(options, words):
         NoiseCurvatureLR(two_layers(), **options)
 
 
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"floor": 0.0, "window": 1, "beta": 0.0, "min_factor": 1.0, "max_factor": 1.0},
+        {"cool": 1.0, "warm": 1.0, "early": 1.0, "warm_below": 1.0, "min_factor": 0.0},
+        {"early": 0.0, "warm_below": 0.0, "max_factor": 1.0, "min_factor": 1.0},
+    ],
+)
+def test_the_ends_of_the_ranges_are_allowed_and_hold_a_rate_where_they_must(limits):
+    scheduler = NoiseCurvatureLR(two_layers(0.5), **limits)
+    scheduler.new_task(updates=10)
+    for allowed in (0.1, 10.0):  # far above and far below
+        scheduler.step({"a": allowing(allowed), "b": allowing(allowed)})
+    assert scheduler.get_last_lr() == [0.5, 0.5]
+
+
 def test_an_unknown_layer_and_a_name_used_twice_are_refused():
     scheduler = NoiseCurvatureLR(two_layers())
     with pytest.raises(ValueError, match=r"unknown layer 'c'; there are \['a', 'b'\]"):
