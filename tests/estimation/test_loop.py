@@ -5,6 +5,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 from scipy import linalg, special
 
+from schedlab.estimation.cells import cells_of
 from schedlab.estimation.env import RemoteEstimation
 from schedlab.estimation.estimators import (
     Biased,
@@ -14,6 +15,7 @@ from schedlab.estimation.estimators import (
     ParticleFilter,
     Predictor,
 )
+from schedlab.estimation.estimators.grid import silent_beliefs
 from schedlab.estimation.exact import closed
 from schedlab.estimation.noise import Mixture
 from schedlab.estimation.observation import observe, parts
@@ -170,6 +172,26 @@ def test_a_grid_filter_reads_the_mean_of_a_truncated_normal_law():
         GridFilter(S1.plant, Always())
 
 
+def test_beliefs_at_every_age_are_the_laws_of_errors_that_stayed_silent():
+    rule, cells = SilentIntervals([-1.0], [3.0]), cells_of(S1.plant, count=1921)
+    beliefs = silent_beliefs(cells, rule, ages=4)
+    assert len(beliefs) == 4
+    states = S1.plant.paths(np.random.default_rng(4), 200_000, 4)
+    alive = np.ones(states.shape[1], dtype=bool)
+    loop = follow(S1.plant, rule, Predictor(S1.plant), states, None)
+    for step, belief in zip(loop, beliefs, strict=True):
+        alive &= ~step.sent
+        off = (step.state - step.predicted)[alive, 0]
+        mean = belief @ cells.centres
+        deviation = np.sqrt(belief @ (cells.centres - mean) ** 2)
+        assert [mean, deviation] == pytest.approx([off.mean(), off.std()], abs=0.01)
+
+
+def test_beliefs_end_where_the_scheduler_is_sure_to_send():
+    rule = SilentIntervals([-1.0, np.nan, -1.0], [1.0, np.nan, 1.0])
+    assert len(silent_beliefs(cells_of(S1.plant), rule, ages=5)) == 1
+
+
 def test_particles_agree_with_the_grid_and_beat_missing_data():
     problem, rule = system("S2"), EventTriggered(1.0)
     grid = run(rule, GridFilter(problem.plant, rule), problem, paths=300, steps=100)
@@ -199,6 +221,21 @@ def test_particles_weigh_alike_when_silence_contradicts_all_of_them():
         heard = cloud.listen(np.zeros((2, 1)), silent)
         np.testing.assert_allclose(heard, missing.listen(np.zeros((2, 1)), silent))
     assert cloud.weights.sum(axis=1) == pytest.approx(1.0)
+
+
+def test_particles_take_the_prediction_for_the_estimate_that_a_scheduler_reads():
+    cloud = ParticleFilter(S1.plant, MyopicValue(0.25), np.random.default_rng(0), particles=500)
+    cloud.reset(np.full((1, 1), 3.0))
+    cloud.propose()
+    near = np.abs(cloud.cloud[0, :, 0] - 2.7) <= 0.5  # 0.9 * 3, not 3
+    assert 0 < near.sum() < 500
+    assert (cloud.weights[0] > 0).tolist() == near.tolist()
+
+
+def test_two_particles_are_enough():
+    cloud = ParticleFilter(S1.plant, Never(), np.random.default_rng(0), particles=2)
+    cloud.reset(np.zeros((1, 1)))
+    assert cloud.update(None)[0] == pytest.approx(cloud.cloud[0].mean(), abs=2.0)
 
 
 def test_a_grid_filter_predicts_the_mean_state_in_silence():
@@ -281,6 +318,7 @@ def test_observations_of_a_wrong_width_are_refused():
     "make",
     [
         lambda: Age(0),
+        lambda: Periodic(0),
         lambda: Random(1.5),
         lambda: EventTriggered(0.0),
         lambda: MyopicValue(-1.0),

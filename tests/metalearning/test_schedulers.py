@@ -279,6 +279,15 @@ def test_class_pairs_refuse_constants_that_would_forget_all_or_nothing_or_not_le
         ClassPairs(**options)
 
 
+def test_class_pairs_learn_nothing_from_a_task_that_only_fills_up():
+    scheduler = ClassPairs(alpha=0.5)
+    state = pool(2, batch=2, classes=torch.tensor([[0, 1], [2, 3]]))
+    taken = Selection(torch.tensor([0, 1]), torch.tensor([1.0, 0.0]))
+    scheduler.update(Feedback(state, torch.ones(2) / 2, taken, confusion=torch.ones(2, 2, 2)))
+    assert scheduler.log_potential.nonzero().tolist() == [[0, 1], [1, 0]]
+    assert float(scheduler.log_potential[0, 1]) == 1.0  # 0.5 (1 + 1)
+
+
 def test_class_pairs_do_not_overflow():
     scheduler = ClassPairs(tau=0.999, alpha=50.0)
     state = pool(2, batch=1, classes=torch.tensor([[0, 1], [2, 3]]))

@@ -58,6 +58,15 @@ def test_logits_are_those_of_plain_modules(n, widths, context):
     torch.testing.assert_close(network(given, 0.4299), expected, atol=1e-5, rtol=1e-5)
 
 
+def test_a_task_without_others_has_nothing_as_context():
+    network, given = SchedulerNetwork(CLASSIFIER, 1, "tasks"), factors(CLASSIFIER, 1)
+    parts = [network.progress(torch.tensor([42]))]
+    parts += [network.lstms[name](given[name].reshape(1, 1, -1))[0].sum(0) for name in CLASSIFIER]
+    x = torch.cat(parts, 1)
+    z = network.fc1(torch.cat([x, network.h(torch.zeros_like(x))], 1)).tanh()
+    torch.testing.assert_close(network(given, 0.4299), network.fc2(z)[:, 0], atol=1e-5, rtol=1e-5)
+
+
 def test_only_with_the_intended_context_do_tasks_interact():
     before = factors(REGRESSOR)
     after = {**before, "losses": before["losses"].clone()}
@@ -99,11 +108,16 @@ def test_a_cold_scheduler_is_greedy_and_a_hot_one_uniform():
     torch.testing.assert_close(hot.weights(pool(), final=True), torch.full((8,), 1 / 8))
 
 
-def test_temperature_falls_to_its_floor_and_only_in_the_real_update():
-    scheduler = ATS(6, 0, preset="fast")
+@pytest.mark.parametrize("preset", ["paper", "fast"])
+def test_temperature_falls_to_its_floor(preset):
+    scheduler = ATS(6, 0, preset=preset)
     assert scheduler.temperature(0) == pytest.approx(0.99)
     assert scheduler.temperature(228) > 0.1
     assert scheduler.temperature(230) == 0.1
+
+
+def test_temperature_counts_in_the_real_update_only():
+    scheduler = ATS(6, 0, preset="fast")
     expected = (scheduler.logits(pool()) / 0.1).softmax(0)
     torch.testing.assert_close(scheduler.weights(pool(step=400), final=True), expected.detach())
     free = scheduler.logits(pool()).softmax(0).detach()
