@@ -135,6 +135,12 @@ def test_half_of_a_coins_messages_are_superfluous():
     assert found["joint"].mse < 1e-4
 
 
+def test_a_grid_spans_eight_deviations_and_twenty_ages_unless_told():
+    problem, size = system("S1"), Grid()
+    assert size.of(problem.plant).centres[[0, -1]] == pytest.approx([-8, 8], rel=1 / size.cells)
+    assert zero_bias(problem).biases.shape == (20,)
+
+
 def test_best_of_periods_is_two_and_always_costs_the_price():
     assert [closed.periodic_cost(p, 2.0) for p in (1, 2)] == [2.0, 1.5]
     assert closed.periodic_cost(3, 2.0) > 1.5

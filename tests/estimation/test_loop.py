@@ -301,11 +301,13 @@ def test_silent_intervals_need_as_many_ends_on_both_sides():
 def test_a_value_on_the_plane_is_read_where_the_error_lies():
     advantage = np.array([[-1.0, -1.0, 1.0], [-1.0, -1.0, -1.0], [3.0, -1.0, -1.0]])
     rule = PlanarValue(2.0, advantage)  # nodes at -2, 0 and 2 of both errors
-    off = np.array([[2, -2], [-2, 2], [0, 0], [2, 2], [1.1, -1.1], [0.9, -0.9], [9, -9]], float)
+    off = np.array([[2, -2], [-2, 2], [0, 0], [2, 2], [1.1, -1.1], [0.9, -0.9], [2, -0.6]], float)
     zero = np.zeros_like(off)
     sends = rule.act(observe(off, zero, zero, zero, np.ones(len(off))))
-    # Linear in between: at (1.1, -1.1) the value is 0.21, at (0.9, -0.9) it is -0.19.
+    # Linear in between: 0.21 at (1.1, -1.1), -0.19 at (0.9, -0.9), 0.2 at (2, -0.6).
     assert sends.tolist() == [True, True, False, False, True, False, True]
+    beyond = observe(*np.array([[[9.0, -9.0]], *[[[0.0, 0.0]]] * 3]), np.ones(1))
+    assert rule.act(beyond).tolist() == [True]
 
 
 def test_observations_of_a_wrong_width_are_refused():
