@@ -49,6 +49,7 @@ def test_classes_are_ranges_of_tokens_unless_shares_are_asked_for():
 
 def test_regression_gives_back_the_mean():
     made = objective("regression", 10).fit(np.array([10, 1000]))
+    assert made.outputs == 1
     labels = made.labels(np.array([10, 1000]))
     assert labels.sum().item() == pytest.approx(0, abs=1e-6)
     assert made.scores(labels[:, None]).numpy() == pytest.approx(-np.log([10, 1000]), rel=1e-6)

@@ -180,6 +180,14 @@ def test_padding_does_not_change_a_score(split, tiny_opt):
     assert alone[0] == pytest.approx(beside[0], abs=1e-5)
 
 
+def test_of_a_long_prompt_it_reads_the_first_tokens(split, tiny_opt):
+    (prompts, lengths), _ = split
+    ranker = SequenceRanker(str(tiny_opt), epochs=1, device="cpu", max_tokens=4)
+    begun = "tell a whole story about trains and"
+    scores = ranker.fit(prompts, lengths).score([f"{begun} yes", f"{begun} no", "yes or no"])
+    assert scores[0] == scores[1] != scores[2]
+
+
 def test_off_a_gpu_it_computes_in_full_precision(split, tiny_opt, monkeypatch):
     (prompts, lengths), _ = split
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
