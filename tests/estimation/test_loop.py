@@ -1,5 +1,7 @@
 """Schedulers, estimators, the loop, and the environment."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
@@ -162,6 +164,15 @@ def test_under_a_stochastic_trigger_silence_shrinks_the_kalman_covariance():
     assert closed.stochastic_trigger_cost(1.063, 2.0, 0.9, 1.0) == pytest.approx(1.045, abs=0.01)
 
 
+def test_the_stochastic_triggers_cost_holds_where_errors_grow():
+    problem = replace(S1, plant=linear(np.array([[1.2]]), Mixture()))
+    receiver = Kalman(problem.plant, strength=0.3)
+    found = run(StochasticTrigger(0.3), receiver, problem, paths=8000, steps=60).means()
+    assert found["mse"] + 2 * found["rate"] == pytest.approx(
+        closed.stochastic_trigger_cost(0.3, 2.0, 1.2, 1.0), rel=0.01
+    )
+
+
 def test_a_grid_filter_reads_the_mean_of_a_truncated_normal_law():
     reader = GridFilter(S1.plant, SilentIntervals([-0.5], [2.0]))
     top, bottom = special.ndtr(2.0), special.ndtr(-0.5)
@@ -293,6 +304,11 @@ def test_rules_without_options_are_the_plain_ones():
     assert np.array_equal(plain.low, stated.low, equal_nan=True)
 
 
+def test_a_refusal_calls_the_option_by_the_name_it_was_given_under():
+    with pytest.raises(ValueError, match="period: expected at least 1 step, got 0"):
+        Periodic(0)
+
+
 def test_silent_intervals_need_as_many_ends_on_both_sides():
     with pytest.raises(ValueError, match="one entry per age each"):
         SilentIntervals([-1.0, -2.0], [1.0])
@@ -320,7 +336,6 @@ def test_observations_of_a_wrong_width_are_refused():
     "make",
     [
         lambda: Age(0),
-        lambda: Periodic(0),
         lambda: Random(1.5),
         lambda: EventTriggered(0.0),
         lambda: MyopicValue(-1.0),
