@@ -185,14 +185,14 @@ def _similarity_row(subject: str, case: Case, scope: str) -> Row:
 
     weights = [i for i, n in enumerate(names) if n.endswith("weight")]
     assert torch.allclose(ours()[0][:, weights], loop()[:, weights], atol=1e-3)
-    fast, slow = in_turns([_times(ours), _times(loop)], ROUNDS)
+    fast, slow = in_turns([ours, loop], ROUNDS, times=10)
     note = "; ours includes adaptation and all meta-gradients"
     if scope == "head":
         note = "; of a convnet that is nearly all there is, as its head needs no backward pass"
     return Row(
         f"Similarity of support and query gradients of every task: {subject}",
-        f"{fast * 100:.1f} ms",
-        f"{slow * 100:.1f} ms",
+        f"{fast * 1e3:.1f} ms",
+        f"{slow * 1e3:.1f} ms",
         slow / fast,
         "5 times where the head's closed form allows it" if scope == "head" else "none",
         f"forward passes included on both sides, equal to 1e-3, {ROUNDS} turns of 10{note}",
@@ -212,26 +212,18 @@ def _training(scheduler: Callable[[int], Scheduler], pool: int, batch: int, seed
     return training
 
 
-def _times(call: Callable[[], object], count: int = 10) -> Callable[[], None]:
-    def several() -> None:
-        for _ in range(count):
-            call()
-
-    return several
-
-
 def _iteration_row(preset: str, pool: int, batch: int, options: dict) -> Row:
     scope = options.get("scope", "all")
     wanted = {"preset": preset, "warm_up": 0, "norms": False, **options}
     ats = _training(lambda seed: ATS(2 if scope == "head" else 6, seed, **wanted), pool, batch)
     uniform = _training(lambda seed: Uniform(6, seed), pool, batch)
-    ours, peer = in_turns([_times(ats.advance), _times(uniform.advance)], ROUNDS)
+    ours, peer = in_turns([ats.advance, uniform.advance], ROUNDS, times=10)
     passes = ats.log.steps[-1]["passes"], uniform.log.steps[-1]["passes"]
     validated = ats.bilevel.validation_tasks or len(ats.worlds[0].validation)
     return Row(
         f"An iteration under ATS ({preset}, {scope}), pool {pool}, batch {batch}",
-        f"{ours * 100:.1f} ms, {ours / peer:.1f} uniform iterations",
-        f"{peer * 100:.1f} ms",
+        f"{ours * 1e3:.1f} ms, {ours / peer:.1f} uniform iterations",
+        f"{peer * 1e3:.1f} ms",
         None,
         "at most 3 uniform iterations",
         f"sine curves, 64-64; per iteration {passes[0]} passes over a task against {passes[1]} "
@@ -243,17 +235,12 @@ def _iteration_row(preset: str, pool: int, batch: int, options: dict) -> Row:
 def _seeds_row(seeds: int) -> Row:
     together = _training(lambda seed: Uniform(6, seed), 12, 4, seeds)
     alone = [_training(lambda seed: Uniform(6, seed), 12, 4) for _ in range(seeds)]
-
-    def one_by_one() -> None:
-        for training in alone:
-            _times(training.advance)()
-
-    ours, peer = in_turns([_times(together.advance), one_by_one], ROUNDS)
+    ours, *peers = in_turns([t.advance for t in (together, *alone)], ROUNDS, times=10)
     return Row(
         f"{seeds} seeds in one stack against {seeds} runs",
-        f"{ours * 100:.1f} ms an iteration",
-        f"{peer * 100:.1f} ms",
-        peer / ours,
+        f"{ours * 1e3:.1f} ms an iteration",
+        f"{sum(peers) * 1e3:.1f} ms",
+        sum(peers) / ours,
         f"as near to {seeds} as arithmetic allows",
         f"uniform sampling on sine curves, 64-64, batch 4; medians of {ROUNDS} turns of 10",
     )

@@ -82,7 +82,7 @@ def _whole_sweep(points: int) -> dict[str, float]:
 def _sharded_sweep(points: int) -> dict[str, float]:
     """Measure sweeps of a thousand points each, of which each leaves one table."""
     sweep(nothing, {"x": [0]}, [0], jobs=1, store=Path(tempfile.mkdtemp()))
-    before, most = peak_memory(), 0
+    before = peak_memory()
     with tempfile.TemporaryDirectory() as folder:
         begun = time.process_time()
         for start in range(0, points, FEW):
@@ -90,8 +90,8 @@ def _sharded_sweep(points: int) -> dict[str, float]:
             table = sweep(nothing, shard, [0], jobs=1, store=Path(folder, "store"))
             table.to_parquet(Path(folder, f"{start}.parquet"))
         seconds = time.process_time() - begun
-        most = sum(path.stat().st_size for path in Path(folder).glob("*.parquet"))
-    return {"seconds": seconds / points, "peak": peak_memory() - before, "bytes": most / points}
+        size = sum(path.stat().st_size for path in Path(folder).glob("*.parquet"))
+    return {"seconds": seconds / points, "peak": peak_memory() - before, "bytes": size / points}
 
 
 def _has(backend: str) -> bool:

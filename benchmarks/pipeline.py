@@ -3,7 +3,7 @@
 Each run has a scratch copy of its own, without results, DVC cache or compiled code, so that all do
 all the work. For the fixed overhead every notebook is cut down to its parameters and imports: what
 is left is DVC, papermill, the start of a kernel, the imports and the report. It is nearly the same
-at every scale. A quarter of an hour on an idle machine; on a busy one the ratios mean nothing.
+at every scale. Twenty minutes on an idle machine; on a busy one the ratios mean nothing.
 """
 
 import ast

@@ -31,14 +31,15 @@ class Row(NamedTuple):
     how: str
 
 
-def in_turns(calls: Sequence[Callable[[], object]], rounds: int = 3) -> list[float]:
-    """Return the median seconds of each call, called one after the other in every round."""
+def in_turns(calls: Sequence[Callable[[], object]], rounds: int = 3, times: int = 1) -> list[float]:
+    """Return the median seconds of each call, made ``times`` in a row in its turn of a round."""
     seconds: list[list[float]] = [[] for _ in calls]
     for _ in range(rounds):
         for call, taken in zip(calls, seconds, strict=True):
             start = time.perf_counter()
-            call()
-            taken.append(time.perf_counter() - start)
+            for _ in range(times):
+                call()
+            taken.append((time.perf_counter() - start) / times)
     return [median(taken) for taken in seconds]
 
 

@@ -3,7 +3,6 @@
 All on one thread, in one process, in turns, with the paper's network and batch size.
 """
 
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -99,16 +98,14 @@ def _probe_row() -> Row:
     found = [layer.variance for layer in probe.measure(inputs, targets).values()]
     assert np.allclose(found, _per_sample_loop(model, inputs, targets), rtol=1e-3)
     ours, peer = in_turns(
-        [
-            _repeated(lambda: probe.measure(inputs, targets), 10),
-            _repeated(lambda: _per_sample_loop(model, inputs, targets), 10),
-        ],
+        [lambda: probe.measure(inputs, targets), lambda: _per_sample_loop(model, inputs, targets)],
         rounds=7,
+        times=10,
     )
     return Row(
         "Gradient noise of every layer: the probe against one backward pass a sample",
-        f"{ours * 100:.1f} ms",
-        f"{peer * 100:.0f} ms",
+        f"{ours * 1e3:.1f} ms",
+        f"{peer * 1e3:.0f} ms",
         peer / ours,
         "20 times",
         f"784-256-256-10, batch {BATCH}, equal variances to 1e-3, medians of 7 turns of 10",
@@ -139,11 +136,11 @@ def _stack_row(widths: tuple[int, ...]) -> Row:
             loss(model(x), y).mean().backward()
             optimizer.step()
 
-    ours, peer = in_turns([_repeated(stacked), _repeated(one_by_one)], rounds=5)
+    ours, peer = in_turns([stacked, one_by_one], rounds=5, times=20)
     return Row(
         f"{SEEDS} seeds of {'-'.join(map(str, widths))}: one stacked step against {SEEDS} steps",
-        f"{ours * 50:.2f} ms",
-        f"{peer * 50:.2f} ms",
+        f"{ours * 1e3:.2f} ms",
+        f"{peer * 1e3:.2f} ms",
         peer / ours,
         "as near to 5 as arithmetic allows",
         "on a CPU core a wide network's time is matrix products, which stacking does not lessen: "
@@ -153,11 +150,3 @@ def _stack_row(widths: tuple[int, ...]) -> Row:
 
 def _squared(outputs: Tensor, targets: Tensor, reduction: str) -> Tensor:
     return F.mse_loss(outputs, targets, reduction=reduction).mean(1)
-
-
-def _repeated(call: Callable[[], object], times: int = 20) -> Callable[[], None]:
-    def repeat() -> None:
-        for _ in range(times):
-            call()
-
-    return repeat

@@ -24,6 +24,18 @@ def count(network):
     return sum(p.numel() for p in network.parameters())
 
 
+def concatenated(network, given):
+    """The input of all later layers in stage 42, by the modules' own calls."""
+    parts = [network.progress(torch.full((len(given["losses"]),), 42))]
+    parts += [lstm(given[name][None])[0][0] for name, lstm in network.lstms.items()]
+    return torch.cat(parts, 1)
+
+
+def headed(network, x, others):
+    """The logits of tasks with others as their context."""
+    return network.fc2(torch.tanh(network.fc1(torch.cat([x, network.h(others)], 1))))[:, 0]
+
+
 def test_the_networks_have_the_published_numbers_of_parameters():
     assert count(SchedulerNetwork(CLASSIFIER, 0)) == 8131
     assert count(SchedulerNetwork(REGRESSOR, 0)) == 5251
@@ -44,27 +56,22 @@ def test_a_gated_layer_is_the_lstm_over_one_step(width):
 @pytest.mark.parametrize("n", [2, 7])
 def test_logits_are_those_of_plain_modules(n, widths, context):
     network, given = SchedulerNetwork(widths, 1, context), factors(widths, n)
-    parts = [network.progress(torch.full((n,), 42))]
-    parts += [network.lstms[name](given[name].reshape(1, n, -1))[0].sum(0) for name in widths]
-    x = torch.cat(parts, 1)
+    x = concatenated(network, given)
     others = []
     for i in range(n):
         if context == "tasks":
             others.append(torch.cat([x[:i], x[i + 1 :]]).mean(0))
         else:
             others.append((x[i].sum() - x[i]) / (n - 1))
-    h = network.h(torch.stack(others))
-    expected = network.fc2(torch.tanh(network.fc1(torch.cat([x, h], 1))))[:, 0]
+    expected = headed(network, x, torch.stack(others))
     torch.testing.assert_close(network(given, 0.4299), expected, atol=1e-5, rtol=1e-5)
 
 
 def test_a_task_without_others_has_nothing_as_context():
     network, given = SchedulerNetwork(CLASSIFIER, 1, "tasks"), factors(CLASSIFIER, 1)
-    parts = [network.progress(torch.tensor([42]))]
-    parts += [network.lstms[name](given[name].reshape(1, 1, -1))[0].sum(0) for name in CLASSIFIER]
-    x = torch.cat(parts, 1)
-    z = network.fc1(torch.cat([x, network.h(torch.zeros_like(x))], 1)).tanh()
-    torch.testing.assert_close(network(given, 0.4299), network.fc2(z)[:, 0], atol=1e-5, rtol=1e-5)
+    x = concatenated(network, given)
+    expected = headed(network, x, torch.zeros_like(x))
+    torch.testing.assert_close(network(given, 0.4299), expected, atol=1e-5, rtol=1e-5)
 
 
 def test_only_with_the_intended_context_do_tasks_interact():

@@ -4,6 +4,9 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
+
+STAGES = "stages"  # held by every stage that runs, together
 
 
 @contextmanager
@@ -24,14 +27,12 @@ def only_one(root: Path, name: str = "reproduce") -> Iterator[None]:
     ValueError
         If another run holds it; that run is left alone.
     """
-    path = root / ".schedlab" / f"{name}.lock"
-    path.parent.mkdir(exist_ok=True)
-    with path.open("a+") as lock:
+    with _opened(root, name) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ValueError(
-                f"another run is already at work in {root} ({path.name}); "
+                f"another run is already at work in {root} ({name}.lock); "
                 "wait for it, or stop it first"
             ) from None
         yield
@@ -46,7 +47,7 @@ def at_work(root: Path) -> Iterator[int]:
     The descriptor of the mark, to be passed on to the process that runs the stage: the mark then
     stays until that process has ended as well, even if this one is killed before it.
     """
-    with _stages(root).open("a+") as mark:
+    with _opened(root, STAGES) as mark:
         fcntl.flock(mark, fcntl.LOCK_SH)
         yield mark.fileno()
 
@@ -57,7 +58,7 @@ def wait_for_leftovers(root: Path) -> None:
     They end by themselves, within seconds, and hold DVC's locks until then. Call it inside
     :func:`only_one`, which makes sure that no living run is waited for.
     """
-    with _stages(root).open("a+") as mark:
+    with _opened(root, STAGES) as mark:
         try:
             fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -65,7 +66,7 @@ def wait_for_leftovers(root: Path) -> None:
             fcntl.flock(mark, fcntl.LOCK_EX)
 
 
-def _stages(root: Path) -> Path:
-    path = root / ".schedlab" / "stages.lock"
+def _opened(root: Path, name: str) -> IO[str]:
+    path = root / ".schedlab" / f"{name}.lock"
     path.parent.mkdir(exist_ok=True)
-    return path
+    return path.open("a+")

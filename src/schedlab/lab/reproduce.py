@@ -136,17 +136,13 @@ def run_stage(root: Path, name: str, workers: int) -> bool:
     print(f"  {name} ...", flush=True)
     log = _log(root, name)
     log.parent.mkdir(parents=True, exist_ok=True)
-    environment = {
-        **tool_environment(),
-        "SCHEDLAB_JOBS": str(workers),
-        DRIVER: str(os.getpid()),
-    }
+    own = {"SCHEDLAB_JOBS": str(workers), DRIVER: str(os.getpid())}
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "-s", name]
     with log.open("w") as output, at_work(root) as mark:
         status = subprocess.run(
             command,
             cwd=root,
-            env=environment,
+            env=tool_environment() | own,
             stdout=output,
             stderr=subprocess.STDOUT,
             pass_fds=[mark],
